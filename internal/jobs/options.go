@@ -274,3 +274,10 @@ func CheckSize(what string, n, limit int) error {
 	}
 	return fmt.Errorf("%w: %s has %d bytes, the limit is %d", ErrTooLarge, what, n, limit)
 }
+
+// RateLimit is how many jobs may start in a span of time. The zero value is no
+// limit.
+type RateLimit struct {
+	Max      int
+	Duration time.Duration
+}

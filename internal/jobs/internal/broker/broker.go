@@ -1,0 +1,109 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tandemq/tandem/internal/jobs"
+	"github.com/tandemq/tandem/internal/jobs/internal/wire"
+)
+
+// Broker speaks to Redis about one queue. It holds no state of its own and may
+// be used by many goroutines.
+type Broker struct {
+	redis redis.UniversalClient
+	keys  wire.Keys
+	now   int64 // ms that the scripts take for the present; 0 is the server's clock
+}
+
+// New returns a broker for the queue with these keys.
+func New(client redis.UniversalClient, keys wire.Keys) *Broker {
+	return &Broker{redis: client, keys: keys}
+}
+
+// At is the same broker at a fixed moment, for tests that want every score and
+// stamp to be known.
+func (b *Broker) At(now time.Time) *Broker {
+	at := *b
+	at.now = now.UnixMilli()
+	return &at
+}
+
+// Keys are the names of the queue's keys.
+func (b *Broker) Keys() wire.Keys { return b.keys }
+
+// call is one script call that can be sent again.
+type call struct {
+	script  string
+	keys    []string // beside meta, which is always the first
+	args    []any    // behind base, which is always the first
+	resent  int      // index in args of the resent flag; -1 without
+	onRetry func(args []any)
+}
+
+// send runs a script. When Redis cannot be reached or refuses for now, it sends
+// the same call again, 50 to 500 ms apart, until ctx ends; the error is then
+// jobs.ErrUnavailable with the last cause, and ctx's.
+func (b *Broker) send(ctx context.Context, c call) (any, error) {
+	s := library()[c.script]
+	keys := append([]string{b.keys.Meta()}, c.keys...)
+	args := append([]any{b.keys.Base()}, c.args...)
+	for try := 0; ; try++ {
+		reply, err := b.eval(ctx, s, keys, args)
+		if err == nil {
+			return reply, nil
+		}
+		err = meaning(err)
+		if !errors.Is(err, jobs.ErrUnavailable) {
+			return nil, fmt.Errorf("%s: %w", c.script, err)
+		}
+		if mayHaveRun(err) && c.resent >= 0 {
+			args[c.resent+1] = 1
+			if c.onRetry != nil {
+				c.onRetry(args[1:])
+			}
+		}
+		if sleep(ctx, pauseBefore(try)) != nil {
+			return nil, fmt.Errorf("%s: %w (%w)", c.script, err, context.Cause(ctx))
+		}
+	}
+}
+
+// eval runs a script by its hash, and by its source when the server does not
+// know it (yet, or any more): a refusal, so nothing is sent twice.
+func (b *Broker) eval(ctx context.Context, s *script, keys []string, args []any) (any, error) {
+	reply, err := b.redis.EvalSha(ctx, s.sha, keys, args...).Result()
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		reply, err = b.redis.Eval(ctx, s.text, keys, args...).Result()
+	}
+	if errors.Is(err, redis.Nil) {
+		return nil, nil
+	}
+	return reply, err
+}
+
+// pauseBefore grows from 50 to 500 ms and is spread by half, so that the
+// clients of a server that comes back do not arrive as one.
+func pauseBefore(try int) time.Duration {
+	d := min(50*time.Millisecond<<min(try, 4), 500*time.Millisecond)
+	return d/2 + rand.N(d/2)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
+		d = time.Until(deadline) // the caller's time is over: say so then, not earlier
+	}
+	timer := time.NewTimer(max(0, d))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return ctx.Err()
+	}
+}

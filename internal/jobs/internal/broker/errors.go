@@ -1,0 +1,71 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tandemq/tandem/internal/jobs"
+)
+
+// lostError is a call whose reply never came: it may have run.
+type lostError struct{ cause error }
+
+func (e *lostError) Error() string   { return e.cause.Error() }
+func (e *lostError) Unwrap() []error { return []error{jobs.ErrUnavailable, e.cause} }
+
+// refusals are the answers of a server that will do what was asked, but not
+// now. Nothing has run.
+var refusals = []struct {
+	prefix  string
+	meaning error
+}{
+	{"LOADING", jobs.ErrLoading},
+	{"READONLY", jobs.ErrReadOnly},
+	{"OOM", jobs.ErrOutOfMemory},
+	{"BUSY", jobs.ErrBusy},
+	{"MASTERDOWN", jobs.ErrUnavailable},
+	{"CLUSTERDOWN", jobs.ErrUnavailable},
+	{"TRYAGAIN", jobs.ErrUnavailable},
+	{"MOVED", jobs.ErrUnavailable}, // the client has noted where the slot went
+	{"ASK", jobs.ErrUnavailable},
+	{"MISCONF", jobs.ErrUnavailable},
+	{"NOREPLICAS", jobs.ErrUnavailable},
+	{"NOAUTH", jobs.ErrUnavailable},
+	{"ERR max number of clients reached", jobs.ErrUnavailable},
+}
+
+// meaning turns what the client returned into what a caller can act on.
+func meaning(err error) error {
+	for _, r := range refusals {
+		if redis.HasErrorPrefix(err, r.prefix) {
+			return fmt.Errorf("%w: %w", r.meaning, err)
+		}
+	}
+	if isNetwork(err) {
+		return &lostError{err}
+	}
+	return err
+}
+
+func isNetwork(err error) bool {
+	_, isNet := errors.AsType[net.Error](err)
+	return isNet ||
+		errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, context.Canceled) ||
+		errors.Is(err, redis.ErrPoolTimeout) ||
+		errors.Is(err, redis.ErrPoolExhausted)
+}
+
+// mayHaveRun tells a lost reply from a refusal.
+func mayHaveRun(err error) bool {
+	_, lost := errors.AsType[*lostError](err)
+	return lost
+}

@@ -1,0 +1,97 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Lease is a job that this process runs.
+type Lease struct {
+	ID      string
+	Token   string
+	Started int // the job's AttemptsStarted, this attempt included
+}
+
+// Renew keeps leases for another lockFor, all in one call. The errors are per
+// lease: nil is renewed, jobs.ErrLockLost is not ours any more.
+func (b *Broker) Renew(ctx context.Context, leases []Lease, lockFor time.Duration) ([]error, error) {
+	if len(leases) == 0 {
+		return nil, nil
+	}
+	args := make([]any, 0, 1+3*len(leases))
+	args = append(args, lockFor.Milliseconds())
+	for _, l := range leases {
+		args = append(args, l.ID, l.Token, l.Started)
+	}
+	reply, err := b.send(ctx, call{script: "renew", args: args, resent: -1})
+	if err != nil {
+		return nil, err
+	}
+	answers, err := codes(reply)
+	if err != nil || len(answers) != len(leases) {
+		return nil, fmt.Errorf("renew: %d answers for %d leases: %w", len(answers), len(leases), err)
+	}
+	results := make([]error, len(leases))
+	for i, code := range answers {
+		results[i] = code.Err()
+	}
+	return results, nil
+}
+
+// SweepRule says how jobs of dead workers are given back.
+type SweepRule struct {
+	Gap      time.Duration // the least time between two sweeps of a queue, by whomever
+	Interval time.Duration // the most
+	Limit    int           // stalls after which a job fails, as in BullMQ; -1 is never
+}
+
+// Sweep gives back the jobs of workers that died, and says when to look next.
+func (b *Broker) Sweep(ctx context.Context, rule SweepRule) (next time.Duration, recovered []string, err error) {
+	reply, err := b.send(ctx, call{
+		script: "sweep",
+		keys:   []string{b.keys.Private() + "sweep"},
+		args:   []any{b.now, rule.Gap.Milliseconds(), rule.Interval.Milliseconds(), rule.Limit},
+		resent: -1,
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	parts, err := list(reply)
+	if err != nil || len(parts) != 2 {
+		return 0, nil, fmt.Errorf("sweep: unexpected reply of %d parts: %w", len(parts), err)
+	}
+	ms, err := number(parts[0])
+	if err != nil {
+		return 0, nil, fmt.Errorf("sweep: %w", err)
+	}
+	recovered, err = texts(parts[1])
+	if err != nil {
+		return 0, nil, fmt.Errorf("sweep: %w", err)
+	}
+	return time.Duration(ms) * time.Millisecond, recovered, nil
+}
+
+// suspectMemory is how long lone starts that killed their worker are remembered.
+const suspectMemory = 7 * 24 * time.Hour
+
+func (b *Broker) startsKey(id string) string { return b.keys.Private() + "alone:" + id }
+
+// Isolate notes that a suspect job starts alone in its process and returns how
+// many such starts before ended with the death of their worker.
+func (b *Broker) Isolate(ctx context.Context, id, token string) (deaths int, err error) {
+	return b.code(ctx, call{
+		script: "isolate",
+		keys:   []string{b.startsKey(id)},
+		args:   []any{token, suspectMemory.Milliseconds()},
+		resent: -1,
+	})
+}
+
+// Acquit forgets the lone starts of a job: this one came to an end.
+func (b *Broker) Acquit(ctx context.Context, id string) error {
+	if err := b.redis.Del(ctx, b.startsKey(id)).Err(); err != nil {
+		return fmt.Errorf("acquit %s: %w", id, meaning(err))
+	}
+	return nil
+}

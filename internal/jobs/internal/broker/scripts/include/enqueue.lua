@@ -1,0 +1,29 @@
+-- enqueue.lua: where a job waits.
+--
+-- enqueue(id, priority, push)  among the prioritized, or at one end of the wait
+--                              list: 'LPUSH' behind all, 'RPUSH' before all
+-- due_score(due)               the score of a job due at that ms: 4096 slots
+--                              keep the order within a millisecond
+local function priority_score(priority)
+  return int(priority * 4294967296 + redis.call('INCR', base .. 'pc') % 4294967296)
+end
+
+local function enqueue(id, priority, push)
+  if priority > 0 then
+    redis.call('ZADD', prioritized, priority_score(priority), id)
+  else
+    redis.call(push, wait, id)
+  end
+end
+
+local function due_score(due)
+  local low, high = due * 4096, due * 4096 + 4095
+  local last = redis.call('ZREVRANGEBYSCORE', delayed, int(high), int(low), 'WITHSCORES', 'LIMIT', 0, 1)
+  if not last[2] then return int(low) end
+  return int(math.min(tonumber(last[2]) + 1, high))
+end
+
+local function put_off(id, due)
+  redis.call('ZADD', delayed, due_score(due), id)
+  event('delayed', 'jobId', id, 'delay', int(due))
+end

@@ -1,0 +1,104 @@
+-- take.lua: hand runnable jobs to a worker and lock them.
+--
+-- take(want) appends {id, fields} pairs to taken. It looks into the wait list
+-- first, then among the prioritized. exhausted says that both are empty now;
+-- limited_ms is set when a rate limit is in force. An id without a hash is dropped; a hash whose counters are not numbers
+-- goes to failed with the reason, so that it can never come round again.
+local taken, limited_ms, exhausted = {}, 0, false
+
+local function rate_limit(want)
+  local limit = tonumber(settings[4]) or worker.limit_max
+  if not limit then return want end
+  local used = tonumber(redis.call('GET', base .. 'limiter')) or 0
+  if used < limit then return math.min(want, limit - used), limit end
+  local ttl = redis.call('PTTL', base .. 'limiter')
+  if ttl > 0 then
+    limited_ms = ttl
+    return 0, limit
+  end
+  redis.call('DEL', base .. 'limiter')
+  return math.min(want, limit), limit
+end
+
+local function count_start()
+  if redis.call('INCR', base .. 'limiter') == 1 then
+    local duration = worker.limit_duration or tonumber(settings[5]) or 0
+    redis.call('PEXPIRE', base .. 'limiter', int(math.abs(duration)))
+  end
+end
+
+local function pop(want)
+  local ids = redis.call('RPOP', wait, want) or {}
+  if #ids == want then return ids end
+  local ranked = redis.call('ZPOPMIN', prioritized, want - #ids)
+  for i = 1, #ranked, 2 do ids[#ids + 1] = ranked[i] end
+  if #ranked == 0 then redis.call('DEL', base .. 'pc') end
+  return ids
+end
+
+local function field(fields, name)
+  for i = 1, #fields, 2 do
+    if fields[i] == name then return fields[i + 1] end
+  end
+end
+
+local function fail_corrupt(id, reason)
+  redis.call('HSET', base .. id, 'failedReason', reason, 'finishedOn', int(now), 'ats', '0', 'atm', '0')
+  redis.call('ZADD', base .. 'failed', int(now), id)
+  event('failed', 'jobId', id, 'failedReason', reason, 'prev', 'waiting')
+end
+
+local function lock_and_start(id, fields, ats)
+  local job = base .. id
+  redis.call('SET', job .. ':lock', worker.token, 'PX', worker.lock_ms)
+  event('active', 'jobId', id, 'prev', 'waiting')
+  if worker.name == '' then
+    redis.call('HSET', job, 'processedOn', int(now), 'ats', int(ats + 1))
+  else
+    redis.call('HSET', job, 'processedOn', int(now), 'ats', int(ats + 1), 'pb', worker.name)
+  end
+  local n = #fields
+  fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'processedOn', int(now), 'ats', int(ats + 1)
+  taken[#taken + 1] = id
+  taken[#taken + 1] = fields
+end
+
+local function start(id, counted, started)
+  local fields = redis.pcall('HGETALL', base .. id)
+  if fields.err or #fields == 0 then return end
+  local ats, atm = tonumber(field(fields, 'ats') or '0'), tonumber(field(fields, 'atm') or '0')
+  if not ats or not atm then
+    fail_corrupt(id, 'stored job is corrupt: ats and atm must be numbers')
+    return
+  end
+  if counted and not field(fields, 'defa') then count_start() end
+  lock_and_start(id, fields, ats)
+  started[#started + 1] = id
+end
+
+local function take(want)
+  if paused then return end
+  if concurrency then want = math.min(want, concurrency - redis.call('LLEN', active)) end
+  if want <= 0 then return end
+  local allowed, counted = rate_limit(want)
+  if allowed <= 0 then return end
+  local ids, started = pop(allowed), {}
+  exhausted = #ids < allowed
+  for i = 1, #ids do start(ids[i], counted, started) end
+  if #started > 0 then redis.call('LPUSH', active, unpack(started)) end
+end
+
+-- retake finds what an earlier sending of this call took: jobs locked with the
+-- token that names the call. The newest are at the head of the list.
+local function retake()
+  local ids = redis.call('LRANGE', active, 0, 999)
+  if #ids == 0 then return end
+  local locks = {}
+  for i, id in ipairs(ids) do locks[i] = base .. id .. ':lock' end
+  for i, lock in ipairs(redis.call('MGET', unpack(locks))) do
+    if lock == worker.token then
+      taken[#taken + 1] = ids[i]
+      taken[#taken + 1] = redis.call('HGETALL', base .. ids[i])
+    end
+  end
+end

@@ -1,0 +1,61 @@
+-- remove.lua: remove one job in any state, and on request the jobs below it in
+-- a flow, at most 1,000 in a call.
+--
+-- KEYS    1 meta       hash   the queue's settings; names the slot
+-- ARGV    1 base       string what every key of this queue starts with
+--         2 now        ms     0 for the server's clock
+--         3 id         string
+--         4 children   0|1    remove the children too
+-- RETURNS 0, -1 no such job, -8 pending run of a scheduler, -100 the job or a
+--         child is being worked on
+-- ERRORS  every lock is looked at before the first write
+--
+-- include queue
+-- include now
+-- include event
+-- include mark
+-- include enqueue
+-- include parent
+-- include delete
+-- include dedup
+-- include find
+-- include remove
+local root = ARGV[3]
+if redis.call('EXISTS', base .. root) == 0 then return -1 end
+if pending_run(root) then return -8 end
+
+local doomed, seen = {}, {}
+local function collect(key)
+  if seen[key] or #doomed >= 1000 then return end
+  seen[key] = true
+  if ARGV[4] == '1' then
+    for _, child in ipairs(redis.call('SMEMBERS', key .. ':dependencies')) do collect(child) end
+    for _, child in ipairs(redis.call('HKEYS', key .. ':processed')) do collect(child) end
+    for _, child in ipairs(redis.call('HKEYS', key .. ':failed')) do collect(child) end
+    for _, child in ipairs(redis.call('ZRANGE', key .. ':unsuccessful', 0, 999)) do collect(child) end
+  end
+  doomed[#doomed + 1] = key
+end
+collect(base .. root)
+for _, key in ipairs(doomed) do
+  if redis.call('EXISTS', key .. ':lock') == 1 then return -100 end
+end
+
+-- The helpers speak of one queue; a child may live in another.
+local own = { base = base, wait = wait, active = active, delayed = delayed, prioritized = prioritized, events = events }
+local function enter(queue)
+  base, wait, active = queue, queue .. 'wait', queue .. 'active'
+  delayed, prioritized, events = queue .. 'delayed', queue .. 'prioritized', queue .. 'events'
+end
+
+for _, key in ipairs(doomed) do
+  local queue, id = split_key(key)
+  if string.match(key, ':repeat:[^:]*:%d+$') then queue, id = string.match(key, '^(.*:)(repeat:[^:]*:%d+)$') end
+  enter(queue)
+  local parent_key = redis.call('HGET', key, 'parentKey')
+  if parent_key then detach(key, parent_key) end
+  local prev = take_out(id)
+  if forget(id) > 0 then event('removed', 'jobId', id, 'prev', prev) end
+end
+enter(own.base)
+return 0

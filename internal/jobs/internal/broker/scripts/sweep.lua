@@ -1,0 +1,105 @@
+-- sweep.lua: give back the jobs of workers that died.
+--
+-- KEYS    1 meta       hash   the queue's settings; names the slot
+--         2 sweep      hash   ours: at (ms of the latest sweep), from (where in
+--                             the active list the next one looks)
+-- ARGV    1 base       string what every key of this queue starts with
+--         2 now        ms     0 for the server's clock
+--         3 gap        ms     the least time between two sweeps of the queue
+--         4 interval   ms     the most that a sweep may come late
+--         5 limit      int    how often a job may stall, as in BullMQ; -1 leaves
+--                             it to the workers, which then isolate suspects
+-- RETURNS {next_ms, {id, …}}  when to sweep next, and the jobs given back
+--
+-- As in BullMQ a job is given back when it was active at two sweeps, nobody
+-- renewed its lock in between, and the lock is gone. Our rhythm is our own: the
+-- next sweep comes when the first lock would run out. A sweep that comes late
+-- marks only, because the server or all of us stood still and the locks ran
+-- out with nobody at fault. Node's workers see stalled-check and leave it to us.
+-- At most 1,000 active jobs are looked at in a call, the oldest first.
+--
+-- include queue
+local gap, interval, limit = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+if redis.call('EXISTS', active, base .. 'stalled') == 0 then return { interval, {} } end
+-- include now
+-- include event
+-- include mark
+local stalled = base .. 'stalled'
+local last = redis.call('HMGET', KEYS[2], 'at', 'from')
+local at, from = tonumber(last[1]), tonumber(last[2]) or 0
+if at and now - at >= 0 and now - at < gap then return { gap - (now - at), {} } end
+local late = at and now - at > 2 * interval
+
+local function window()
+  local ids = redis.call('LRANGE', active, -from - 1000, -from - 1)
+  if #ids == 0 and from > 0 then
+    from = 0
+    ids = redis.call('LRANGE', active, -1000, -1)
+  end
+  from = #ids == 1000 and from + 1000 or 0
+  return ids
+end
+
+-- A job of a scheduler that still exists never fails by stalling: the schedule
+-- would end with it.
+local function may_fail(job)
+  local scheduler = redis.pcall('HGET', job, 'rjk')
+  return type(scheduler) ~= 'string'
+    or (redis.call('EXISTS', base .. 'repeat:' .. scheduler) == 0
+      and not redis.call('ZSCORE', base .. 'repeat', scheduler))
+end
+
+local function count_stall(job)
+  local count = redis.pcall('HINCRBY', job, 'stc', 1)
+  if type(count) == 'number' then return count end
+  redis.call('HSET', job, 'stc', '1')
+  return 1
+end
+
+local function give_back(id)
+  local job = base .. id
+  if redis.call('LREM', active, 1, id) == 0 then return false end
+  if redis.call('TYPE', job).ok ~= 'hash' then return false end
+  if limit >= 0 and count_stall(job) > limit and may_fail(job) then
+    redis.call('HSET', job, 'defa', 'job stalled more than allowable limit')
+  elseif limit < 0 then
+    count_stall(job)
+  end
+  redis.call('RPUSH', wait, id)
+  event('waiting', 'jobId', id, 'prev', 'active')
+  event('stalled', 'jobId', id)
+  return true
+end
+
+local ids = window()
+redis.call('HSET', KEYS[2], 'at', int(now), 'from', int(from))
+redis.call('PEXPIRE', KEYS[2], int(20 * interval))
+redis.call('SET', base .. 'stalled-check', int(now), 'PX', int(2 * interval))
+
+local recovered, running, wake_in = {}, {}, interval
+local function look_at(id, lock, suspect)
+  if lock then
+    running[#running + 1] = id
+    if #running <= 100 then
+      local ttl = redis.call('PTTL', base .. id .. ':lock')
+      if ttl > 0 then wake_in = math.min(wake_in, ttl + 1) end
+    end
+  elseif suspect == 0 or late then
+    running[#running + 1] = id
+    wake_in = math.min(wake_in, gap)
+  elseif give_back(id) then
+    recovered[#recovered + 1] = id
+  end
+end
+
+if #ids > 0 then
+  local lock_keys = {}
+  for i, id in ipairs(ids) do lock_keys[i] = base .. id .. ':lock' end
+  local locks = redis.call('MGET', unpack(lock_keys))
+  local suspects = redis.call('SMISMEMBER', stalled, unpack(ids))
+  for i = #ids, 1, -1 do look_at(ids[i], locks[i], suspects[i]) end
+end
+if from == 0 and #ids < 1000 then redis.call('DEL', stalled) end
+if #running > 0 then redis.call('SADD', stalled, unpack(running)) end
+if #recovered > 0 then mark_left() end
+return { math.max(gap, wake_in), recovered }
