@@ -54,4 +54,3 @@ func TestMigrationFilesAreNumberedWithoutGaps(t *testing.T) {
 		})
 	}
 }
-
