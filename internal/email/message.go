@@ -1,0 +1,89 @@
+package email
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/mail"
+	"strings"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"github.com/tandemq/tandem/internal/jobs"
+)
+
+// sender is the address in From, taken apart.
+type sender struct {
+	name    string
+	address string
+	domain  string // lower case
+}
+
+// parseSender reads MAIL_FROM: "no-reply@example.com", or with a name before
+// it, "Tandem <no-reply@example.com>".
+func parseSender(from string) (sender, error) {
+	parsed, err := mail.ParseAddress(from)
+	if err != nil {
+		return sender{}, jobs.Invalid("from", "must be an address like Name <name@example.com>")
+	}
+	address, err := ParseAddress("from", parsed.Address)
+	if err != nil {
+		return sender{}, err
+	}
+	if err := checkLine("from", parsed.Name, maxText); err != nil {
+		return sender{}, err
+	}
+	_, domain, _ := strings.Cut(address, "@")
+	return sender{name: parsed.Name, address: address, domain: strings.ToLower(domain)}, nil
+}
+
+// messageID names the mail of a job, the same at every attempt. An id that
+// could not stand there as it is stands there hashed.
+func (s sender) messageID(jobID string) string {
+	return "<" + idWord(jobID) + "@" + s.domain + ">"
+}
+
+// maxIDWord keeps the header's line short.
+const maxIDWord = 64
+
+func idWord(jobID string) string {
+	if len(jobID) <= maxIDWord && !strings.ContainsFunc(jobID, notIDRune) {
+		return jobID
+	}
+	sum := sha256.Sum256([]byte(jobID))
+	return "job-" + hex.EncodeToString(sum[:16])
+}
+
+func notIDRune(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+}
+
+// compose puts a rendered mail and its headers together.
+func (s sender) compose(jobID string, l letter, r Rendered, now time.Time) *gomail.Msg {
+	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
+	m.FromMailAddress(&mail.Address{Name: s.name, Address: s.address})
+	m.ToMailAddress(&mail.Address{Address: l.to})
+	m.Subject(r.Subject)
+	m.SetDateWithValue(now)
+	m.SetMessageIDWithValue(strings.Trim(s.messageID(jobID), "<>"))
+	if l.template.Bulk {
+		setBulk(m, l)
+	} else {
+		m.SetGenHeader("Auto-Submitted", "auto-generated")
+		m.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
+	}
+	m.SetBodyString(gomail.TypeTextPlain, r.Text)
+	m.AddAlternativeString(gomail.TypeTextHTML, r.HTML)
+	return m
+}
+
+// setBulk marks a mail to many, and tells mail systems how to end it.
+func setBulk(m *gomail.Msg, l letter) {
+	m.SetBulk()
+	if link := l.unsubscribeURL(); link != "" {
+		m.SetListUnsubscribe(link)
+	}
+	if l.oneClick() {
+		m.SetListUnsubscribePost()
+	}
+}
