@@ -1,0 +1,79 @@
+package embedded
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+// Options say where the server listens. The zero value takes a free port.
+type Options struct {
+	Port int // TCP port on 127.0.0.1; 0 takes a free one
+}
+
+// Server is a running embedded Redis. Close it when done.
+type Server struct {
+	addr   string
+	mini   *miniredis.Miniredis
+	conns  *registry
+	lib    *library
+	expiry *expiry
+	since  time.Time
+	hooks  map[string]hook
+	close  func()
+}
+
+// Start listens on the loopback interface and serves until Close.
+func Start(o Options) (*Server, error) {
+	if o.Port < 0 || o.Port > 65535 {
+		return nil, fmt.Errorf("embedded redis: port %d is not between 0 and 65535", o.Port)
+	}
+	mini := miniredis.NewMiniRedis()
+	if err := mini.StartAddr(net.JoinHostPort("127.0.0.1", strconv.Itoa(o.Port))); err != nil {
+		return nil, fmt.Errorf("embedded redis: %w", err)
+	}
+	s := &Server{
+		addr:   mini.Addr(),
+		mini:   mini,
+		conns:  newRegistry(),
+		lib:    newLibrary(),
+		expiry: newExpiry(mini),
+		since:  time.Now(),
+	}
+	s.close = sync.OnceFunc(s.stop)
+	s.hooks = s.table()
+	mini.Server().SetPreHook(s.intercept)
+	s.expiry.start()
+	return s, nil
+}
+
+// Addr is the address to dial: "127.0.0.1:6379".
+func (s *Server) Addr() string { return s.addr }
+
+// URL is the same address as clients take it: "redis://127.0.0.1:6379".
+func (s *Server) URL() string { return "redis://" + s.addr }
+
+// Banner is what to tell whoever started the process.
+func (s *Server) Banner() string {
+	return fmt.Sprintf("embedded Redis on %s: for development; everything is gone when the process ends", s.addr)
+}
+
+// Close drops every connection and all data, and returns when the server's
+// goroutines have ended. It may be called more than once.
+func (s *Server) Close() { s.close() }
+
+func (s *Server) stop() {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.mini.Close()
+	}()
+	// A client that blocks in BZPOPMIN can miss miniredis's own signal to leave,
+	// so the expiry keeps nudging until everybody has left.
+	<-stopped
+	s.expiry.stop()
+}
