@@ -1,0 +1,112 @@
+package redistest
+
+import (
+	"context"
+	"os/exec"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// Options of a server of one's own. The zero value keeps everything in memory.
+type Options struct {
+	Config []string // lines of redis.conf: "appendonly yes"
+	Port   int      // 0 takes a free one
+}
+
+// Instance is a redis-server that belongs to one test, which may do with it what
+// happens to servers. Its methods fail the test when they cannot do their work.
+type Instance struct {
+	*Server
+
+	tb       testing.TB
+	settings settings
+
+	mu      sync.Mutex // guards the field below
+	process *process
+}
+
+// Own starts a redis-server for this test alone. The test is skipped where there
+// is none to start, or fails when that is forbidden.
+func Own(tb testing.TB, o Options) *Instance {
+	tb.Helper()
+	needBinary(tb)
+	i := &Instance{tb: tb, settings: settings{port: o.Port, dir: tb.TempDir(), lines: o.Config}}
+	i.start()
+	tb.Cleanup(i.finish)
+	i.settings.port = i.process.port
+	i.Server = newServer(i.process.addr(), true)
+	return i
+}
+
+func needBinary(tb testing.TB) {
+	tb.Helper()
+	if _, err := exec.LookPath("redis-server"); err == nil {
+		return
+	}
+	if strict() {
+		tb.Fatal("redistest: no redis-server on PATH, and REDISTEST_STRICT=1 forbids skipping")
+	}
+	tb.Skip("redistest: skipped, this needs a redis-server on PATH that it can kill and restart")
+}
+
+// Kill ends the server at once, without a chance to save or to say goodbye.
+func (i *Instance) Kill() { i.do("kill", (*process).kill) }
+
+// Stop ends the server in good order.
+func (i *Instance) Stop() { i.do("stop", (*process).stop) }
+
+// Pause freezes the server: connections stay open and nothing answers.
+func (i *Instance) Pause() { i.do("pause", signal(syscall.SIGSTOP)) }
+
+// Resume ends Pause.
+func (i *Instance) Resume() { i.do("resume", signal(syscall.SIGCONT)) }
+
+// Restart starts the server again on the same port, with the same files, after
+// Kill or Stop. A server that still runs is stopped first.
+func (i *Instance) Restart() {
+	i.tb.Helper()
+	i.Stop()
+	i.start()
+}
+
+// Log is the end of what the current process has written.
+func (i *Instance) Log() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.process.log.text()
+}
+
+func signal(s syscall.Signal) func(*process) error {
+	return func(p *process) error { return p.signal(s) }
+}
+
+func (i *Instance) do(what string, f func(*process) error) {
+	i.tb.Helper()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if err := f(i.process); err != nil {
+		i.tb.Errorf("redistest: %s server: %v", what, err)
+	}
+}
+
+func (i *Instance) start() {
+	i.tb.Helper()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	p, err := launch(ctx, i.settings)
+	if err != nil {
+		i.tb.Fatalf("redistest: %v", err)
+	}
+	i.process = p
+}
+
+// finish ends the server with its test and shows its log if the test failed.
+func (i *Instance) finish() {
+	i.Kill()
+	if i.tb.Failed() {
+		i.tb.Logf("redistest: log of the server on %s:\n%s", i.Addr, i.Log())
+	}
+}
