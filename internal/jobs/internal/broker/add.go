@@ -31,11 +31,7 @@ const addHead = 3
 // Add stores jobs, all in one call, and reports for each whether it was there
 // before. Their ids make it safe to send again.
 func (b *Broker) Add(ctx context.Context, jobs []NewJob) (existed []bool, err error) {
-	args := make([]any, 0, addHead+8*len(jobs))
-	args = append(args, b.now, 0, 0)
-	for i := range jobs {
-		args = jobs[i].appendTo(args)
-	}
+	args := b.addArgs(jobs)
 	started := time.Now()
 	reply, err := b.send(ctx, call{script: "add", args: args, resent: 1, onRetry: func(args []any) {
 		args[2] = since(started)
@@ -43,15 +39,7 @@ func (b *Broker) Add(ctx context.Context, jobs []NewJob) (existed []bool, err er
 	if err != nil {
 		return nil, err
 	}
-	answers, err := codes(reply)
-	if err != nil || len(answers) != len(jobs) {
-		return nil, fmt.Errorf("add: unexpected reply for %d jobs: %w", len(jobs), err)
-	}
-	existed = make([]bool, len(jobs))
-	for i, code := range answers {
-		existed[i] = code == 1
-	}
-	return existed, nil
+	return addAnswer(reply, len(jobs))
 }
 
 // since is a stream position that lies before the first sending, with room for
