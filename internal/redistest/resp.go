@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"strconv"
@@ -53,12 +54,13 @@ func readBulk(r *bufio.Reader, raw, line []byte, bulk func([]byte)) ([]byte, err
 	if err != nil || size < 0 {
 		return raw, err
 	}
-	text := make([]byte, size+len("\r\n"))
-	if _, err := io.ReadFull(r, text); err != nil {
+	text := bytes.NewBuffer(raw)
+	if _, err := io.CopyN(text, r, int64(size)+2); err != nil { // 2 for \r\n
 		return nil, err
 	}
-	bulk(text[:size])
-	return append(raw, text...), nil
+	raw = text.Bytes()
+	bulk(raw[len(raw)-size-2 : len(raw)-2])
+	return raw, nil
 }
 
 func readMany(r *bufio.Reader, raw, line []byte, bulk func([]byte)) ([]byte, error) {
@@ -77,8 +79,9 @@ func readMany(r *bufio.Reader, raw, line []byte, bulk func([]byte)) ([]byte, err
 
 // length is the number after a value's first byte; -1 stands for nothing at all.
 func length(line []byte) (int, error) {
+	const most = 512 << 20 // what Redis allows
 	n, err := strconv.Atoi(strings.TrimSpace(string(line[1:])))
-	if err != nil || n < -1 {
+	if err != nil || n < -1 || n > most {
 		return 0, fmt.Errorf("resp: %q is no length", line)
 	}
 	return n, nil
