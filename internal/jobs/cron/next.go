@@ -19,11 +19,10 @@ func (s Schedule) Next(after time.Time) (time.Time, bool) {
 	if y := after.UTC().Year(); s.loc == nil || y < 1 || y > 9999 {
 		return time.Time{}, false
 	}
-	from := after.Unix() + 1
-	limit := from + horizon
-	for at := from; at < limit; {
+	at := after.Unix() + 1
+	for limit := at + horizon; at < limit; {
 		sp := spanAt(at, s.loc)
-		if wall, ok := s.inSpan(sp, from, limit); ok {
+		if wall, ok := s.inSpan(sp, at, limit); ok {
 			return time.Unix(wall-sp.offset, 0).In(s.loc), true
 		}
 		at = sp.end
@@ -31,14 +30,13 @@ func (s Schedule) Next(after time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// inSpan returns the first match of a span that is not before from and is before
+// inSpan returns the first match of a span that is not before at and is before
 // limit, as the seconds since 1970 that the wall clock shows.
-func (s Schedule) inSpan(sp span, from, limit int64) (wall int64, ok bool) {
-	hi := min(sp.end, limit) + sp.offset
-	if sp.start < from {
-		return s.search(from+sp.offset, hi)
+func (s Schedule) inSpan(sp span, at, limit int64) (wall int64, ok bool) {
+	lo, hi := at+sp.offset, min(sp.end, limit)+sp.offset
+	if at > sp.start {
+		return s.search(lo, hi)
 	}
-	lo := sp.start + sp.offset
 	if s.fillsIn(sp) {
 		if wall, ok := s.landing(lo, hi); ok {
 			return wall, true

@@ -13,7 +13,12 @@ type span struct {
 	before     int64 // the offset in the span before; offset if there is none
 }
 
-// spanAt returns the span that holds a time.
+// spanAt returns the span that holds a time. It may begin or end at a point where
+// nothing changes, as ZoneBounds cuts years that a zone has only a rule for.
+//
+// In such years ZoneBounds takes each for 365 days, and lets the last day of a
+// leap year (in UTC) end before it began. Nothing changes on that day, so there
+// the end is the next midnight.
 func spanAt(at int64, loc *time.Location) span {
 	t := time.Unix(at, 0).In(loc)
 	start, end := t.ZoneBounds()
@@ -25,6 +30,9 @@ func spanAt(at int64, loc *time.Location) span {
 	}
 	if !end.IsZero() {
 		sp.end = end.Unix()
+	}
+	if sp.end <= at {
+		sp.end = (floorDiv(at, day) + 1) * day
 	}
 	return sp
 }
