@@ -35,17 +35,17 @@ func (s *Stream) Last(ctx context.Context) (string, error) {
 	return entries[0].ID, nil
 }
 
-// First is the id of the oldest entry still there, "" when there is none.
-func (s *Stream) First(ctx context.Context) (string, error) {
-	entries, err := s.redis.XRangeN(ctx, s.key, "-", "+", 1).Result()
+// Has reports whether the entry with this id is still there.
+func (s *Stream) Has(ctx context.Context, id string) (bool, error) {
+	entries, err := s.redis.XRangeN(ctx, s.key, id, id, 1).Result()
 	if err != nil {
-		return "", fmt.Errorf("first event: %w", meaning(err))
+		return false, fmt.Errorf("look for event %s: %w", id, meaning(err))
 	}
-	if len(entries) == 0 {
-		return "", nil
-	}
-	return entries[0].ID, nil
+	return len(entries) == 1, nil
 }
+
+// ReadCount is how many entries one Read returns at most.
+const ReadCount = 500
 
 // Read returns the entries after the given id, waiting up to block for the
 // first of them.
@@ -53,7 +53,7 @@ func (s *Stream) Read(ctx context.Context, after string, block time.Duration) ([
 	ctx, cancel := context.WithTimeout(ctx, block+deafness)
 	defer cancel()
 	streams, err := s.redis.XRead(ctx, &redis.XReadArgs{
-		Streams: []string{s.key, after}, Count: 500, Block: block,
+		Streams: []string{s.key, after}, Count: ReadCount, Block: block,
 	}).Result()
 	if errors.Is(err, redis.Nil) {
 		return nil, nil

@@ -1,0 +1,213 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/tandemq/tandem/internal/jobs"
+	"github.com/tandemq/tandem/internal/jobs/internal/broker"
+	"github.com/tandemq/tandem/internal/jobs/internal/wire"
+)
+
+// attempt is a job that one slot is running.
+type attempt struct {
+	task    *Task
+	token   string
+	corrupt error
+	cancel  context.CancelCauseFunc
+	ctx     context.Context
+
+	renewed time.Time // when the lock was last known to be ours; the keeper's
+	settled atomic.Bool
+	started time.Time
+
+	// Set once by the slot, or by the pool when it hands the job back.
+	outcome broker.Outcome
+	report  Attempt
+}
+
+// claim makes the caller the one who ends the attempt: the slot when the handler
+// returns, the pool when it hands the job back. Only the first claim holds.
+func (a *attempt) claim() bool { return a.settled.CompareAndSwap(false, true) }
+
+// lease is the attempt's lock as the broker knows it.
+func (a *attempt) lease() broker.Lease {
+	return broker.Lease{ID: a.task.ID, Token: a.token, Started: a.task.AttemptsStarted}
+}
+
+// begin makes an attempt of a job that was taken.
+func (p *Pool) begin(t broker.Taken) *attempt {
+	a := &attempt{
+		task:    &Task{Job: *t.Job, Attempt: t.Job.AttemptsMade + 1, reports: p.broker},
+		token:   t.Token,
+		corrupt: t.Corrupt,
+		renewed: t.LockEnd.Add(-p.options.LockDuration),
+		started: time.Now(),
+	}
+	a.task.ProcessedBy = p.options.Name
+	a.ctx, a.cancel = context.WithCancelCause(p.work)
+	p.running.add(a)
+	p.counters.active.Add(1)
+	return a
+}
+
+// run runs an attempt to its end. It returns false when somebody else has ended
+// it in the meantime.
+func (p *Pool) run(a *attempt) bool {
+	result, err := p.perform(a)
+	e := ending{err: err, cause: context.Cause(a.ctx)}
+	p.running.remove(a)
+	p.counters.active.Add(-1)
+	if !a.claim() {
+		p.log.Warn("job returned after it was handed back", slog.String("job_id", a.task.ID))
+		return false
+	}
+	v := p.policy.judge(&a.task.Job, e, rand.Float64())
+	a.conclude(p, v, e, result)
+	a.cancel(nil)
+	if v.kind == "" {
+		p.refused(a, e.cause)
+		return false
+	}
+	return true
+}
+
+// conclude fills in the outcome that goes to Redis and the report that goes to
+// whoever observes.
+func (a *attempt) conclude(p *Pool, v verdict, e ending, result []byte) {
+	job := &a.task.Job
+	a.outcome = broker.Outcome{
+		Kind: v.kind, ID: job.ID, Token: a.token, Value: string(result), Delay: v.delay,
+		MaxAttempts: job.MaxAttempts(), Made: job.AttemptsMade, Stalled: job.StalledCount,
+	}
+	switch v.kind {
+	case broker.Completed:
+		a.outcome.Keep = orKeep(job.Options.KeepCompleted, p.options.KeepCompleted)
+	case broker.Failed, broker.Retry, broker.RetryFirst, broker.Backoff:
+		a.outcome.Value = v.reason
+		a.outcome.Stack = wire.EncodeStacktrace(traces(job, traceOf(a.task.Attempt, e.err)))
+		a.outcome.Keep = orKeep(job.Options.KeepFailed, p.options.KeepFailed)
+	}
+	a.report = Attempt{
+		Job: job, Number: a.task.Attempt, Status: statuses[v.kind], Error: e.err, Worker: p.options.Name,
+		Started: a.started, Finished: time.Now(), Waited: waited(job, a.started),
+	}
+}
+
+func orKeep(own, fallback *jobs.Retention) *jobs.Retention {
+	if own != nil {
+		return own
+	}
+	return fallback
+}
+
+func waited(job *jobs.Job, started time.Time) time.Duration {
+	if job.AttemptsMade > 0 {
+		return 0
+	}
+	return max(0, started.Sub(job.Timestamp.Add(job.Options.Delay)))
+}
+
+// perform does what has to be done before a job may run, and runs it.
+func (p *Pool) perform(a *attempt) ([]byte, error) {
+	if err := p.refuse(a); err != nil {
+		return nil, jobs.Unrecoverable(err)
+	}
+	if err := p.advance(a); err != nil {
+		return nil, err
+	}
+	leave, err := p.enter(a)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	ctx, cancel := p.bounded(a)
+	defer cancel()
+	result, err := call(ctx, p.mux, a.task)
+	if err != nil && errors.Is(context.Cause(ctx), jobs.ErrTimeout) {
+		err = &timeoutError{cause: context.Cause(ctx), err: err}
+	}
+	return result, err
+}
+
+// refuse says why a job must fail without running.
+func (p *Pool) refuse(a *attempt) error {
+	job := &a.task.Job
+	switch {
+	case a.corrupt != nil:
+		return fmt.Errorf("stored job is corrupt: %w", a.corrupt)
+	case job.DeferredFailure != "":
+		return errors.New(job.DeferredFailure)
+	case !job.Options.ExpiresAt.IsZero() && job.ProcessedOn.After(job.Options.ExpiresAt):
+		return fmt.Errorf("job expired at %s", job.Options.ExpiresAt.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// suspicion is how often a job was taken back from a dead worker before it runs
+// alone, and lonelyDeaths how many workers it may then kill.
+const (
+	suspicion    = 2
+	lonelyDeaths = 3
+)
+
+// enter lets the attempt start: with others, or alone when it is a suspect.
+func (p *Pool) enter(a *attempt) (leave func(), err error) {
+	if a.task.StalledCount < suspicion || p.options.StalledLimit > 0 {
+		return p.options.Alone.together(), nil
+	}
+	leave = p.options.Alone.alone()
+	deaths, err := p.broker.Isolate(a.ctx, a.task.ID, a.token)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	if deaths >= lonelyDeaths {
+		p.acquit(a)
+		leave()
+		return nil, jobs.Unrecoverable(fmt.Errorf("quarantined: %d workers died while running this job alone", deaths))
+	}
+	p.log.Warn("suspect job runs alone", slog.String("job_id", a.task.ID), slog.Int("stalled", a.task.StalledCount))
+	return func() {
+		p.acquit(a)
+		leave()
+	}, nil
+}
+
+// acquit forgets the lone starts: the worker has survived this one.
+func (p *Pool) acquit(a *attempt) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), p.options.LockDuration)
+	defer cancel()
+	if err := p.broker.Acquit(ctx, a.task.ID); err != nil {
+		p.log.Warn("cannot forget a lone start", slog.String("job_id", a.task.ID), slog.Any("error", err))
+	}
+}
+
+func (p *Pool) bounded(a *attempt) (context.Context, context.CancelFunc) {
+	timeout := a.task.Options.Timeout
+	if timeout == 0 {
+		timeout = p.options.Timeout
+	}
+	if timeout <= 0 {
+		return a.ctx, func() {}
+	}
+	return context.WithTimeoutCause(a.ctx, timeout, fmt.Errorf("%w after %s", jobs.ErrTimeout, timeout))
+}
+
+// timeoutError is a handler's error after its time was up. Its own words come
+// second, and not at all when they only say that the context ended.
+type timeoutError struct{ cause, err error }
+
+func (e *timeoutError) Error() string {
+	if errors.Is(e.err, context.Canceled) || errors.Is(e.err, context.DeadlineExceeded) {
+		return e.cause.Error()
+	}
+	return e.cause.Error() + ": " + e.err.Error()
+}
+
+func (e *timeoutError) Unwrap() []error { return []error{e.cause, e.err} }

@@ -1,0 +1,314 @@
+package worker
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tandemq/tandem/internal/jobs/internal/broker"
+)
+
+// exchange is where slots hand in outcomes and get jobs.
+//
+// A slot without a job is parked. One call to the broker is under way at a time;
+// whoever makes it is the leader and takes along every outcome that has been
+// left so far. When the leader has a job to run and there is reason for another
+// call, a parked slot leads next; no goroutine stands between a slot and Redis.
+type exchange struct {
+	settle  func(outcomes []*attempt, want int) round
+	refuse  func(a *attempt, err error) // an outcome that Redis did not accept
+	begin   func(t broker.Taken) *attempt
+	decline func(t broker.Taken) *attempt // its outcome hands the job back
+	done    func(a *attempt)              // an outcome that Redis accepted
+	alarm   *alarm
+
+	mu       sync.Mutex
+	left     []*attempt // outcomes that wait for the next call
+	parked   []*seat    // slots without a job, the latest last
+	leading  bool       // a call is under way
+	hungry   bool       // a fetch may find something
+	owed     bool       // we took the marker with no slot free: it must be set again
+	stopping bool
+	heldOff  time.Time // no fetch before: a rate limit holds, or Redis answered nonsense
+
+	// idle tells the listener that a slot is free and a fetch found nothing.
+	idle chan struct{}
+}
+
+// round is the answer to one call, by the pool's own clock.
+type round struct {
+	results []error        // per outcome
+	taken   []broker.Taken // jobs that are ours now
+	more    bool           // a fetch at once may find more
+	due     time.Time      // when the next delayed job is due; zero without any
+	holdOff time.Time      // no fetch before; zero is no bound
+}
+
+// seat is where a slot waits. The channel holds one message, since only the
+// leader sends and a seat that got one is no longer parked.
+type seat struct{ messages chan message }
+
+type message struct {
+	job  *attempt
+	lead bool // make the next call; the seat stays parked
+	stop bool
+}
+
+func newSeat() *seat { return &seat{messages: make(chan message, 1)} }
+
+func newExchange() *exchange { return &exchange{hungry: true, idle: make(chan struct{}, 1)} }
+
+// next hands in the outcome of the slot's last job, if it had one, and returns
+// its next job, or nil when the slot is to end.
+func (x *exchange) next(s *seat, ended *attempt) *attempt {
+	if !x.park(s, ended) {
+		return nil
+	}
+	for {
+		switch m := <-s.messages; {
+		case m.stop:
+			return nil
+		case m.lead:
+			x.lead(s)
+		default:
+			return m.job
+		}
+	}
+}
+
+// park reports false when the slot has nothing left to do.
+func (x *exchange) park(s *seat, ended *attempt) bool {
+	x.mu.Lock()
+	if ended != nil {
+		x.left = append(x.left, ended)
+	} else if x.stopping {
+		x.mu.Unlock()
+		return false
+	}
+	x.parked = append(x.parked, s)
+	if x.leading || !x.reason() {
+		x.tellIdle()
+		x.mu.Unlock()
+		return true
+	}
+	x.leading = true
+	x.mu.Unlock()
+	x.lead(s)
+	return true
+}
+
+// wake says that there may be work: the marker was set, a delayed job is due, or
+// it is time to look.
+func (x *exchange) wake() {
+	x.mu.Lock()
+	x.hungry = true
+	x.owed = len(x.parked) == 0
+	if x.leading || !x.reason() {
+		x.mu.Unlock()
+		return
+	}
+	x.leading = true
+	x.mu.Unlock()
+	x.lead(nil)
+}
+
+// reason reports whether a call would do something. Callers hold mu.
+func (x *exchange) reason() bool {
+	if len(x.left) > 0 {
+		return true
+	}
+	return x.hungry && !x.stopping && (x.owed || len(x.parked) > 0) && !time.Now().Before(x.heldOff)
+}
+
+// lead makes calls as long as there is reason, and until the leader has a job of
+// its own; then a parked slot goes on. s is nil for a leader that is no slot.
+func (x *exchange) lead(s *seat) {
+	for {
+		outcomes, want := x.prepare()
+		if !x.apply(s, outcomes, want, x.settle(outcomes, want)) {
+			return
+		}
+	}
+}
+
+// prepare takes what the next call carries. It uses up hunger before the call:
+// what is woken while the call is under way must not be forgotten.
+func (x *exchange) prepare() (outcomes []*attempt, want int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	n := min(len(x.left), broker.MaxBatch)
+	outcomes = x.left[:n:n]
+	x.left = x.left[n:]
+	if len(x.left) == 0 {
+		x.left = nil
+	}
+	x.owed = false
+	if x.stopping || time.Now().Before(x.heldOff) {
+		return outcomes, 0
+	}
+	x.hungry = false
+	return outcomes, min(len(x.parked), broker.MaxBatch)
+}
+
+// apply deals out what a call brought and reports whether the leader goes on.
+func (x *exchange) apply(s *seat, outcomes []*attempt, want int, r round) bool {
+	x.conclude(outcomes, r.results)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, taken := range r.taken {
+		x.deal(s, taken)
+	}
+	if r.more || want > 0 && len(r.taken) == want {
+		x.hungry = true
+	}
+	x.heldOff = r.holdOff
+	x.setAlarm(r)
+	if x.stopping {
+		x.sendHome()
+	}
+	return x.goOn(s)
+}
+
+func (x *exchange) conclude(outcomes []*attempt, results []error) {
+	for i, a := range outcomes {
+		if err := results[i]; err != nil {
+			x.refuse(a, err)
+		} else {
+			x.done(a)
+		}
+	}
+}
+
+// deal gives a job to the leader if it has none, since it need not be woken, and
+// otherwise to the slot that was parked last.
+func (x *exchange) deal(s *seat, taken broker.Taken) {
+	if len(x.parked) == 0 { // more jobs came than were asked for: not ours to keep
+		x.left = append(x.left, x.decline(taken))
+		return
+	}
+	i := len(x.parked) - 1
+	if own := slices.Index(x.parked, s); own >= 0 {
+		i = own
+	}
+	x.unpark(i).messages <- message{job: x.begin(taken)}
+}
+
+func (x *exchange) unpark(i int) *seat {
+	s := x.parked[i]
+	x.parked = slices.Delete(x.parked, i, i+1)
+	return s
+}
+
+func (x *exchange) setAlarm(r round) {
+	if !r.due.IsZero() {
+		x.alarm.set(r.due)
+	}
+	if !r.holdOff.IsZero() {
+		x.hungry = true
+		x.alarm.set(r.holdOff)
+	}
+}
+
+// goOn decides who makes the next call, if there is reason for one.
+func (x *exchange) goOn(s *seat) bool {
+	if !x.reason() {
+		x.leading = false
+		x.tellIdle()
+		return false
+	}
+	if len(x.parked) == 0 || slices.Contains(x.parked, s) {
+		return true // the marker that we owe, or a leader without a job
+	}
+	x.parked[len(x.parked)-1].messages <- message{lead: true}
+	return false
+}
+
+// sendHome ends the slots that have no outcome left to send.
+func (x *exchange) sendHome() {
+	if len(x.left) > 0 {
+		return
+	}
+	for _, s := range x.parked {
+		s.messages <- message{stop: true}
+	}
+	x.parked = nil
+}
+
+func (x *exchange) tellIdle() {
+	if x.leading || x.hungry || x.stopping || len(x.parked) == 0 {
+		return
+	}
+	select {
+	case x.idle <- struct{}{}:
+	default:
+	}
+}
+
+// deliver hands in an outcome without asking for a job.
+func (x *exchange) deliver(ended *attempt) {
+	x.mu.Lock()
+	x.left = append(x.left, ended)
+	if x.leading {
+		x.mu.Unlock()
+		return
+	}
+	x.leading = true
+	x.mu.Unlock()
+	x.lead(nil)
+}
+
+// listenOn lets the listener block again.
+func (x *exchange) listenOn() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.tellIdle()
+}
+
+// stop ends fetching: parked slots end now, the others when their job does.
+func (x *exchange) stop() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.stopping = true
+	if !x.leading {
+		x.sendHome()
+	}
+}
+
+// alarm wakes the exchange at the earliest moment it was set to.
+type alarm struct {
+	mu    sync.Mutex
+	at    time.Time
+	timer *time.Timer
+}
+
+func newAlarm() *alarm {
+	a := &alarm{timer: time.NewTimer(time.Hour)}
+	a.timer.Stop()
+	return a
+}
+
+func (a *alarm) set(at time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.at.IsZero() || at.Before(a.at) {
+		a.at = at
+		a.timer.Reset(time.Until(at))
+	}
+}
+
+// run calls ring at each moment the alarm was set to, until ctx ends.
+func (a *alarm) run(ctx context.Context, ring func()) {
+	defer a.timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.timer.C:
+			a.mu.Lock()
+			a.at = time.Time{}
+			a.mu.Unlock()
+			ring()
+		}
+	}
+}

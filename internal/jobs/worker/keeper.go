@@ -1,0 +1,107 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tandemq/tandem/internal/jobs"
+	"github.com/tandemq/tandem/internal/jobs/internal/broker"
+)
+
+// running is the set of attempts under way.
+type running struct {
+	mu       sync.Mutex
+	attempts map[*attempt]struct{}
+}
+
+func (r *running) add(a *attempt) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.attempts == nil {
+		r.attempts = map[*attempt]struct{}{}
+	}
+	r.attempts[a] = struct{}{}
+}
+
+func (r *running) remove(a *attempt) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.attempts, a)
+}
+
+func (r *running) len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.attempts)
+}
+
+func (r *running) all() []*attempt {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]*attempt, 0, len(r.attempts))
+	for a := range r.attempts {
+		all = append(all, a)
+	}
+	return all
+}
+
+// renewBatch is how many locks one call renews at most.
+const renewBatch = 500
+
+// keepLocks renews the locks of running jobs until the pool has ended, also
+// while it stops. A lock is renewed when a third of its time has passed, so two
+// calls may fail before it runs out.
+func (p *Pool) keepLocks() {
+	ticker := time.NewTicker(p.options.LockDuration / 6)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-p.upkeep.Done():
+			return
+		case <-ticker.C:
+			for batch := range slices.Chunk(p.dueForRenewal(time.Now()), renewBatch) {
+				p.renew(batch)
+			}
+		}
+	}
+}
+
+func (p *Pool) dueForRenewal(now time.Time) []*attempt {
+	return slices.DeleteFunc(p.running.all(), func(a *attempt) bool {
+		return a.settled.Load() || a.ctx.Err() != nil || now.Sub(a.renewed) < p.options.LockDuration/3
+	})
+}
+
+// renew renews a batch. When Redis cannot be reached nothing is cancelled: the
+// others cannot reach it either, and a lock that ran out while nobody took the
+// job is renewed afterwards. Only an answer that the lock is another's ends a
+// handler.
+func (p *Pool) renew(batch []*attempt) {
+	leases := make([]broker.Lease, len(batch))
+	for i, a := range batch {
+		leases[i] = a.lease()
+	}
+	ctx, cancel := context.WithTimeout(p.upkeep, p.options.LockDuration/3)
+	defer cancel()
+	sent := time.Now()
+	results, err := p.broker.Renew(ctx, leases, p.options.LockDuration)
+	if err != nil {
+		if p.upkeep.Err() == nil {
+			p.log.Warn("cannot renew locks", slog.Int("jobs", len(batch)), slog.Any("error", err))
+		}
+		return
+	}
+	for i, a := range batch {
+		switch err := results[i]; {
+		case err == nil:
+			a.renewed = sent
+		case errors.Is(err, jobs.ErrLockLost) && !a.settled.Load():
+			p.log.Warn("lock lost, job is cancelled", slog.String("job_id", a.task.ID), slog.Any("error", err))
+			a.cancel(err)
+		}
+	}
+}

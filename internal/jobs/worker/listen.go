@@ -1,0 +1,74 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+// idleBlock is how long the listener blocks before it has a look anyhow: BullMQ's
+// drainDelay. A marker that somebody forgot costs a job so much and no more.
+const idleBlock = 5 * time.Second
+
+// listenForWork blocks on the marker while a slot is free and nothing was found.
+// While all slots are busy it must not: it would take away another worker's
+// wake-up.
+func (p *Pool) listenForWork() {
+	ctx := p.fetching
+	l := p.listen()
+	// The client cannot give up a blocked call; closing its connection ends it.
+	closed := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer func() {
+		if closed() {
+			_ = l.Close()
+		}
+	}()
+	for failures := 0; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.exchange.idle:
+		}
+		woken, due, err := l.Wait(ctx, idleBlock)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			failures++
+			p.log.Warn("cannot wait for work", slog.Any("error", err), slog.Int("failures", failures))
+			if !pause(ctx, failures) {
+				return
+			}
+			p.exchange.wake()
+			continue
+		}
+		failures = 0
+		p.beat()
+		p.heard(woken, due)
+	}
+}
+
+// heard acts on a marker: fetch now, or at the moment it names.
+func (p *Pool) heard(woken bool, due time.Time) {
+	if woken && due.After(time.Now()) {
+		p.exchange.alarm.set(due.Add(time.Millisecond))
+		p.exchange.listenOn()
+		return
+	}
+	p.exchange.wake()
+}
+
+// pause waits 50 to 500 ms, longer with each failure in a row, and reports
+// whether to go on.
+func pause(ctx context.Context, failures int) bool {
+	d := min(50*time.Millisecond<<min(failures-1, 4), 500*time.Millisecond)
+	timer := time.NewTimer(d/2 + rand.N(d/2))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
