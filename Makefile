@@ -1,0 +1,77 @@
+# Everything a developer does here, and CI with the same words. Plain "make" lists it.
+
+GO       ?= go
+FUZZTIME ?= 10s
+BENCH    ?= .
+
+# Developer tools are pinned in a module of their own, so that the product's
+# go.mod lists what the product needs. "go tool -n" builds one and prints its path.
+staticcheck = $$($(GO) -C tools tool -n staticcheck)
+
+.PHONY: help
+help: ## list what can be done
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build all binaries into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+.PHONY: run
+run: ## start everything in one process, for a first look
+	$(GO) run ./cmd/tandem
+
+.PHONY: demo
+demo: ## send one job of every type and watch it finish
+	$(GO) run ./cmd/tandem demo
+
+.PHONY: test
+test: ## run all tests with the race detector
+	$(GO) test -race ./...
+
+.PHONY: test-interop
+test-interop: ## share queues with the official Node client (needs npm)
+	npm ci --prefix internal/jobs/interop/node --no-audit --no-fund
+	$(GO) test -race -count=1 ./internal/jobs/interop/...
+
+.PHONY: cover
+cover: ## measure which code the tests reach; writes cover.out and cover.html
+	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -html=cover.out -o cover.html
+	$(GO) tool cover -func=cover.out | tail -n 1
+
+.PHONY: fuzz
+fuzz: ## fuzz every target for FUZZTIME (10s)
+	@FUZZTIME=$(FUZZTIME) GO=$(GO) tools/fuzz
+
+.PHONY: bench
+bench: ## run the benchmarks that match BENCH (all)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+.PHONY: lint
+lint: fmt-check vet staticcheck tidy-check ## all checks that run no code
+
+.PHONY: fmt-check
+fmt-check: ## every file is as gofmt writes it
+	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$files" ]; then echo "run gofmt -w on:"; echo "$$files"; exit 1; fi
+
+.PHONY: vet
+vet: ## what go vet finds
+	$(GO) vet ./...
+
+.PHONY: staticcheck
+staticcheck: ## what staticcheck finds
+	$(staticcheck) ./...
+
+.PHONY: tidy-check
+tidy-check: ## go.mod and go.sum list what is used, and nothing else
+	$(GO) mod tidy -diff
+	$(GO) -C tools mod tidy -diff
+
+.PHONY: vuln
+vuln: ## known vulnerabilities in what we link (needs the network)
+	@GO=$(GO) tools/vuln
+
+.PHONY: clean
+clean: ## remove what the other targets have written
+	rm -rf bin cover.out cover.html

@@ -1,0 +1,251 @@
+// Package tandem_test holds the map of the program: which room may see which.
+// The picture it checks is in CONTRIBUTING.md.
+package tandem_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/tandemq/tandem/"
+
+// arrows says for each room what it may import of ours. Packages below a room
+// belong to it unless they are listed themselves, and see each other. A room
+// that is planned and not built yet may be listed.
+var arrows = map[string][]string{
+	// Words: they import nobody, so everybody can import them.
+	"internal/jobs":      {},
+	"internal/jobs/cron": {},
+	"internal/config":    {},
+
+	// The closed engine room of the queue, and the connection it runs on.
+	"internal/jobs/redisconn":       {"internal/jobs"},
+	"internal/jobs/internal/wire":   {"internal/jobs"},
+	"internal/jobs/internal/broker": {"internal/jobs", "internal/jobs/internal/wire"},
+
+	// One room for each person who meets a queue. None imports another.
+	"internal/jobs/queue":    engine(),
+	"internal/jobs/worker":   engine("internal/jobs/cron"),
+	"internal/jobs/schedule": engine("internal/jobs/cron"),
+	"internal/jobs/events":   engine(),
+	"internal/jobs/admin":    engine(),
+
+	// Business: what a mail, an export, a report, an account is.
+	"internal/dataset": {"internal/jobs"},
+	"internal/email":   {"internal/jobs"},
+	"internal/export":  {"internal/jobs", "internal/dataset"},
+	"internal/report":  {"internal/jobs", "internal/dataset"},
+	"internal/outbox":  {"internal/jobs"},
+	"internal/users":   {"internal/jobs", "internal/outbox"},
+
+	// Edges: HTTP, SQL, files, the mail catcher, the Redis in the process.
+	"internal/handlers":  {"internal/jobs", "internal/dataset", "internal/email", "internal/export", "internal/report", "internal/users"},
+	"internal/dashboard": {"internal/jobs"},
+	"internal/store":     {"internal/jobs", "internal/outbox", "internal/users"},
+	"internal/storage":   {},
+	"internal/mailcatch": {},
+	"internal/embedded":  {},
+
+	// For tests.
+	"internal/redistest":     {"internal/embedded"},
+	"internal/jobs/jobstest": engine("internal/jobs/queue", "internal/jobs/worker", "internal/jobs/schedule", "internal/jobs/events", "internal/jobs/admin", "internal/redistest"),
+	"internal/jobs/interop":  {},
+
+	"internal/jobs/internal/invariant": {"internal/jobs", "internal/jobs/internal/wire"},
+
+	// Wiring: the one place that sees everything.
+	"cmd/internal/boot": {"internal/config", "internal/jobs", "internal/jobs/redisconn"},
+	"cmd/api":           {"cmd", "internal"},
+	"cmd/worker":        {"cmd", "internal"},
+	"cmd/tandem":        {"cmd", "internal"},
+}
+
+// engine is what every room on top of the broker may see, and more.
+func engine(more ...string) []string {
+	return append([]string{"internal/jobs", "internal/jobs/internal", "internal/jobs/redisconn"}, more...)
+}
+
+// libraries says who may import a library that must not spread.
+var libraries = map[string][]string{
+	"github.com/redis/go-redis":     {"internal/jobs/redisconn", "internal/jobs/internal/broker", "internal/jobs/internal/invariant", "internal/jobs/jobstest", "internal/redistest", "cmd"},
+	"github.com/alicebob/miniredis": {"internal/embedded"},
+	"github.com/testcontainers":     {"internal/redistest/container"},
+	"github.com/xuri/excelize":      {"internal/export", "internal/report"},
+	"codeberg.org/go-pdf/fpdf":      {"internal/report"},
+	"github.com/go-analyze/charts":  {"internal/report"},
+}
+
+// notLinked says what must not end up in a binary, and why.
+var notLinked = map[string]map[string]string{
+	"cmd/api": {
+		"github.com/xuri/excelize":      "the API writes no spreadsheets; the worker does",
+		"codeberg.org/go-pdf/fpdf":      "the API writes no PDFs; the worker does",
+		"github.com/go-analyze/charts":  "the API draws no charts; the worker does",
+		"github.com/alicebob/miniredis": "the embedded Redis is for cmd/tandem",
+		"testing":                       "what only tests need is imported only by tests",
+	},
+	"cmd/worker": {
+		"github.com/alicebob/miniredis": "the embedded Redis is for cmd/tandem",
+		"testing":                       "what only tests need is imported only by tests",
+	},
+	"cmd/tandem": {
+		"testing": "what only tests need is imported only by tests",
+	},
+}
+
+func TestRoomsSeeOnlyWhatIsBelowThem(t *testing.T) {
+	for _, p := range packages(t, "./...") {
+		room, may := roomOf(p.name())
+		if room == "" {
+			t.Errorf("%s is not on the map: add it to arrows in arch_test.go with what it may import, and to the table in CONTRIBUTING.md", p.name())
+			continue
+		}
+		for _, imported := range p.ours() {
+			if !sees(room, imported) && !slices.ContainsFunc(may, func(target string) bool { return sees(target, imported) }) {
+				t.Errorf("%s imports %s: %s may see %v only; declare a small interface where it is needed, or move the code", p.name(), imported, room, may)
+			}
+		}
+	}
+}
+
+func TestLibrariesStayWhereTheyBelong(t *testing.T) {
+	for _, p := range packages(t, "./...") {
+		for library, owners := range libraries {
+			mine := slices.ContainsFunc(owners, func(owner string) bool { return within(p.name(), owner) })
+			if !mine && slices.ContainsFunc(p.Imports, func(path string) bool { return within(path, library) }) {
+				t.Errorf("%s imports %s, which is for %v", p.name(), library, owners)
+			}
+		}
+	}
+}
+
+func TestOnlyTestPackagesImportTesting(t *testing.T) {
+	for _, p := range packages(t, "./...") {
+		helper := strings.HasSuffix(p.name(), "test") || p.name() == "internal/jobs/internal/invariant"
+		if slices.Contains(p.Imports, "testing") && !helper {
+			t.Errorf("%s imports testing: helpers for tests live in a package whose name ends in test", p.name())
+		}
+	}
+}
+
+func TestBinariesLeaveOutWhatTheyDoNotNeed(t *testing.T) {
+	for binary, unwanted := range notLinked {
+		if !exists(t, binary) {
+			continue
+		}
+		for _, p := range packages(t, "-deps", "./"+binary) {
+			for library, why := range unwanted {
+				if within(p.ImportPath, library) {
+					t.Errorf("%s links %s: %s (go mod why tells the way)", binary, p.ImportPath, why)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	for _, p := range packages(t, "./...") {
+		if len(p.GoFiles) > 0 && p.Doc == "" {
+			t.Errorf("%s has no package comment: say what exists there, how it moves and what is promised", p.name())
+		}
+	}
+}
+
+// pkg is what go list tells of a package.
+type pkg struct {
+	ImportPath string
+	Doc        string
+	GoFiles    []string
+	Imports    []string
+}
+
+// name is the path inside the module.
+func (p pkg) name() string { return strings.TrimPrefix(p.ImportPath, module) }
+
+// ours are the imports from this module.
+func (p pkg) ours() []string {
+	var names []string
+	for _, path := range p.Imports {
+		if name, ok := strings.CutPrefix(path, module); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func packages(t *testing.T, args ...string) []pkg {
+	t.Helper()
+	list := exec.Command("go", append([]string{"list", "-json=ImportPath,Doc,GoFiles,Imports"}, args...)...)
+	list.Stderr = os.Stderr
+	output, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list %v: %v", args, err)
+	}
+	all, err := decode(output)
+	if err != nil {
+		t.Fatalf("go list %v: %v", args, err)
+	}
+	return slices.DeleteFunc(all, func(p pkg) bool { return p.ImportPath+"/" == module })
+}
+
+func decode(output []byte) ([]pkg, error) {
+	var all []pkg
+	for stream := json.NewDecoder(bytes.NewReader(output)); ; {
+		var p pkg
+		err := stream.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("package %d: %w", len(all), err)
+		}
+		all = append(all, p)
+	}
+}
+
+// roomOf is the listed room that a package belongs to: the longest that has it.
+// What is below the words is no part of them: each of those has to be listed.
+func roomOf(name string) (room string, may []string) {
+	for candidate, sees := range arrows {
+		if candidate == "internal/jobs" && name != candidate {
+			continue
+		}
+		if within(name, candidate) && len(candidate) > len(room) {
+			room, may = candidate, sees
+		}
+	}
+	return room, may
+}
+
+// sees reports whether an arrow to target covers the package named. An arrow to
+// a room covers what belongs to that room, not the listed rooms below it; the
+// arrows to all of a folder end in a folder that is no room itself.
+func sees(target, name string) bool {
+	if _, isRoom := arrows[target]; !isRoom {
+		return within(name, target)
+	}
+	room, _ := roomOf(name)
+	return room == target
+}
+
+// within reports whether path is parent or below it.
+func within(path, parent string) bool {
+	return path == parent || strings.HasPrefix(path, parent+"/")
+}
+
+func exists(t *testing.T, dir string) bool {
+	t.Helper()
+	_, err := os.Stat(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
