@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/mail"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 
@@ -57,7 +58,7 @@ func splitAddress(address string) (local, domain string, ok bool) {
 		return "", "", false
 	}
 	local, domain = address[:at], address[at+1:]
-	if strings.ContainsFunc(local, notAtomic) {
+	if strings.ContainsFunc(local, notAtomic) || !utf8.ValidString(domain) || strings.ContainsFunc(domain, breaksLine) {
 		return "", "", false
 	}
 	parsed, err := mail.ParseAddress(local + "@example.com")

@@ -194,7 +194,14 @@ type deliveryError struct {
 	err   error
 }
 
-func (e *deliveryError) Error() string { return string(e.stage) + ": " + e.err.Error() }
+// Error shows a reply as the server wrote it; textproto would quote it.
+func (e *deliveryError) Error() string {
+	if reply, ok := e.err.(*textproto.Error); ok {
+		return fmt.Sprintf("%s: %d %s", e.stage, reply.Code, reply.Msg)
+	}
+	return string(e.stage) + ": " + e.err.Error()
+}
+
 func (e *deliveryError) Unwrap() error { return e.err }
 
 // reply is what the server answered, or nil when it did not.
