@@ -119,19 +119,31 @@ func failuresByQueue(found *runs) document.Section {
 }
 
 func failureReasons(found tally[reason], all int64) document.Section {
-	const shown = 8
 	section := document.Section{Title: "By reason", Caption: "Why attempts failed, the most frequent reason first."}
-	section.Table = reasonTable("Reasons for failed attempts", "Queue", found, all)
-	var names []string
-	var values []document.Value
-	for _, n := range top(found.ranked((*reason).size), shown, addReason) {
-		label := n.count.text
-		if n.name == rest {
-			label = rest
-		}
-		names = append(names, label)
-		values = append(values, count(n.count.count))
+	list := reasonsAlone(found)
+	if len(list) == 0 { // the rows went away between two statements
+		section.Message = nothing
+		return section
+	}
+	names := make([]string, len(list))
+	values := make([]document.Value, len(list))
+	for i, n := range list {
+		names[i], values[i] = n.name, count(n.count.count)
 	}
 	section.Chart = ranking(asCount, "Failed attempts", "The most frequent reason: "+names[0]+".", names, values)
+	section.Table = reasonTable("Reasons for failed attempts", "Queue", found, all)
 	return section
+}
+
+// reasonsAlone are the most frequent reasons, whatever the queue.
+func reasonsAlone(found tally[reason]) []named[reason] {
+	const drawn = 8
+	alone := newTally[reason]()
+	for _, n := range found.ranked((*reason).size) {
+		if n.name != rest {
+			alone.at(n.count.text).count += n.count.count
+		}
+	}
+	list := alone.ranked((*reason).size)
+	return list[:min(len(list), drawn)]
 }

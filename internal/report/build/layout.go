@@ -13,6 +13,7 @@ var (
 	asCount    = document.Format{Kind: document.Count}
 	asPercent  = document.Format{Kind: document.Percent}
 	asDuration = document.Format{Kind: document.Duration}
+	asTarget   = document.Format{Kind: document.RoundDuration}
 )
 
 // nothing is the message of a section that has no rows to show.

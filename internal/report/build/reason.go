@@ -3,7 +3,8 @@ package build
 import (
 	"regexp"
 	"strings"
-	"unicode"
+
+	"github.com/tandemq/tandem/internal/report/document"
 )
 
 // maxReason is how many characters of a reason are shown.
@@ -24,7 +25,7 @@ var (
 // address. Short numbers stay: "550" is what one wants to know.
 func reasonOf(text string) string {
 	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	first = strings.Map(printable, strings.ToValidUTF8(first, "�"))
+	first = document.Clean(first)
 	first = webAddress.ReplaceAllString(first, "(url)")
 	first = mailAddress.ReplaceAllString(first, "(address)")
 	first = hostPort.ReplaceAllString(first, "(host)")
@@ -37,13 +38,4 @@ func reasonOf(text string) string {
 		return strings.TrimSpace(string(runes[:maxReason-1])) + "…"
 	}
 	return first
-}
-
-// printable turns control characters, and those that reorder or hide the text
-// around them, into blanks.
-func printable(r rune) rune {
-	if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-		return ' '
-	}
-	return r
 }

@@ -46,10 +46,6 @@ func (t Target) or(other Target) Target {
 	return t
 }
 
-func (t Target) String() string {
-	return asDuration.Show(count(t.Wait.Milliseconds())) + " + " + asDuration.Show(count(t.Run.Milliseconds()))
-}
-
 func (t Targets) of(queue string) Target {
 	if target, ok := t.Queues[queue]; ok {
 		return target
@@ -113,17 +109,12 @@ func (b *Builder) sla(ctx context.Context, r Request, doc *document.Document) er
 	}
 	doc.Empty = found.total.all == 0
 	doc.Tiles = levelTiles(found, &before.total)
-	doc.Notes = append(doc.Notes, b.targets.note(),
-		"Percentiles are nearest ranks over every attempt: exact below two seconds, and within 0.1% above. Failed attempts count with their times.")
+	doc.Notes = append(doc.Notes,
+		"Waiting time runs from when an attempt was due until it started. Percentiles are nearest ranks over every attempt, exact below two seconds and within 0.1% above. Failed attempts count with their times.")
 	if !doc.Empty {
-		doc.Sections = []document.Section{shareByDay(found, buckets), levelsByQueue(found, b.targets)}
+		doc.Sections = []document.Section{shareByDay(found, buckets), timesByQueue(found), targetsByQueue(found, b.targets)}
 	}
 	return nil
-}
-
-func (t Targets) note() string {
-	return fmt.Sprintf("Target: an attempt starts within %s of being due, and ends within %s of its start, unless the table gives its queue another.",
-		asDuration.Show(count(t.Default.Wait.Milliseconds())), asDuration.Show(count(t.Default.Run.Milliseconds())))
 }
 
 func (b *Builder) readLevels(ctx context.Context, r Request, buckets []report.Bucket) (*levels, error) {
@@ -237,29 +228,19 @@ func shareByDay(found *levels, buckets []report.Bucket) document.Section {
 	return document.Section{Title: "Within target by day", Caption: caption, Chart: chart, Table: table}
 }
 
-func levelsByQueue(found *levels, targets Targets) document.Section {
+func timesByQueue(found *levels) document.Section {
 	table := &document.Table{
 		Caption: "Waiting and run times by queue",
 		Columns: []document.Column{
 			col("Queue", asText), col("Attempts", asCount),
 			col("Wait p50", asDuration), col("Wait p95", asDuration), col("Wait p99", asDuration),
 			col("Run p50", asDuration), col("Run p95", asDuration), col("Run p99", asDuration),
-			col("Within target", asPercent),
 		},
+		Footer: append([]document.Value{document.Text("All"), count(found.total.all)}, percentiles(&found.wait, &found.run)...),
 	}
-	other := len(targets.Queues) > 0
-	if other {
-		table.Columns = append(table.Columns, col("Target", asText))
-	}
-	for i, q := range found.queues.ranked((*level).attempts) {
-		if i == maxRanked {
-			break
-		}
-		line := append([]document.Value{document.Text(q.name)}, q.count.numbers()...)
-		if other {
-			line = append(line, document.Text(targets.of(q.name).String()))
-		}
-		table.Rows = append(table.Rows, line)
+	for _, q := range found.listed() {
+		line := []document.Value{document.Text(q.name), count(q.count.all)}
+		table.Rows = append(table.Rows, append(line, percentiles(&q.count.wait, &q.count.run)...))
 	}
 	return document.Section{
 		Title: "Times by queue", Table: table,
@@ -267,11 +248,36 @@ func levelsByQueue(found *levels, targets Targets) document.Section {
 	}
 }
 
-func (q *level) numbers() []document.Value {
+func percentiles(wait, run *histogram) []document.Value {
 	return []document.Value{
-		count(q.all),
-		q.wait.quantile(0.50), q.wait.quantile(0.95), q.wait.quantile(0.99),
-		q.run.quantile(0.50), q.run.quantile(0.95), q.run.quantile(0.99),
-		q.share(),
+		wait.quantile(0.50), wait.quantile(0.95), wait.quantile(0.99),
+		run.quantile(0.50), run.quantile(0.95), run.quantile(0.99),
 	}
+}
+
+func targetsByQueue(found *levels, targets Targets) document.Section {
+	table := &document.Table{
+		Caption: "Targets by queue, and the share of attempts that met them",
+		Columns: []document.Column{
+			col("Queue", asText), col("To start within", asTarget), col("To end within", asTarget),
+			col("Attempts", asCount), col("Within target", asCount), col("Share", asPercent),
+		},
+		Footer: []document.Value{
+			document.Text("All"), document.None(), document.None(), count(found.total.all), count(found.total.within), found.total.share(),
+		},
+	}
+	for _, q := range found.listed() {
+		target := targets.of(q.name)
+		table.Rows = append(table.Rows, []document.Value{
+			document.Text(q.name), count(target.Wait.Milliseconds()), count(target.Run.Milliseconds()),
+			count(q.count.all), count(q.count.within), q.count.share(),
+		})
+	}
+	return document.Section{Title: "Targets by queue", Caption: "A target is met when an attempt both starts and ends in time.", Table: table}
+}
+
+// listed are the queues that have a row: the busiest.
+func (l *levels) listed() []named[level] {
+	list := l.queues.ranked((*level).attempts)
+	return list[:min(len(list), maxRanked)]
 }

@@ -25,11 +25,7 @@ func (b *Builder) usage(ctx context.Context, r Request, doc *document.Document) 
 	if doc.Empty {
 		return nil
 	}
-	doc.Sections = []document.Section{
-		jobsByDay(found, buckets),
-		jobsByType(found),
-		timesByDay(found, buckets),
-	}
+	doc.Sections = append([]document.Section{jobsByDay(found, buckets), jobsByType(found)}, timesByDay(found, buckets)...)
 	return nil
 }
 
@@ -95,13 +91,17 @@ func typeNumbers(a *attempts) []document.Value {
 	}
 }
 
-func timesByDay(found *runs, buckets []report.Bucket) document.Section {
+func timesByDay(found *runs, buckets []report.Bucket) []document.Section {
 	run := series("Average run", len(buckets), func(i int) document.Value { return found.days[i].averageRun() })
 	wait := series("Average wait", len(buckets), func(i int) document.Value { return found.days[i].averageWait() })
-	return document.Section{
-		Title:   "Run and waiting time",
-		Caption: "Averages of each day; days without jobs leave a gap.",
-		Chart: overTime(document.Lines, asDuration, buckets, "Average run "+asDuration.Show(found.total.averageRun())+
-			", average wait "+asDuration.Show(found.total.averageWait())+" over the whole range.", run, wait),
+	return []document.Section{
+		{
+			Title: "Run time", Caption: "How long an attempt took, on average.",
+			Chart: overTime(document.Lines, asDuration, buckets, "Average run "+asDuration.Show(found.total.averageRun())+" over the whole range.", run),
+		},
+		{
+			Title: "Waiting time", Caption: "How long an attempt waited to be run, on average.",
+			Chart: overTime(document.Lines, asDuration, buckets, "Average wait "+asDuration.Show(found.total.averageWait())+" over the whole range.", wait),
+		},
 	}
 }

@@ -24,8 +24,10 @@ const (
 	Decimal  Kind = "decimal"  // 1,234.50
 	Percent  Kind = "percent"  // a ratio: 0.125 is 12.5%
 	Duration Kind = "duration" // milliseconds: 850 ms, 12.4 s, 3 m 05 s
-	Date     Kind = "date"     // text YYYY-MM-DD
-	MonthOf  Kind = "month"    // text YYYY-MM-DD, of which the month counts
+	// RoundDuration is milliseconds that somebody chose: 5 s, 2 m.
+	RoundDuration Kind = "round-duration"
+	Date          Kind = "date"  // text YYYY-MM-DD
+	MonthOf       Kind = "month" // text YYYY-MM-DD, of which the month counts
 )
 
 // missing is written for None: an en dash, so that a column keeps its rhythm.
@@ -33,7 +35,7 @@ const missing = "–"
 
 // Numeric reports whether values of the format are numbers, set to the right.
 func (f Format) Numeric() bool {
-	return f.Kind == Count || f.Kind == Decimal || f.Kind == Percent || f.Kind == Duration
+	return f.Kind == Count || f.Kind == Decimal || f.Kind == Percent || f.Kind == Duration || f.Kind == RoundDuration
 }
 
 // Show writes a value in full, with its unit.
@@ -57,6 +59,8 @@ func (f Format) Bare(v Value) string {
 		return percent(v.number)
 	case Duration:
 		return duration(v.number)
+	case RoundDuration:
+		return axisDuration(v.number)
 	case Decimal:
 		return grouped(v.number, 2)
 	default:

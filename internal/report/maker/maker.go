@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/tandemq/tandem/internal/jobs"
@@ -30,9 +31,9 @@ import (
 // Storage is where files go. Writing a key again replaces what is there.
 type Storage interface {
 	Put(ctx context.Context, key string, body io.Reader, contentType string) error
-	// SignedURL is a link to key that works until expiry and offers the file
-	// under filename.
-	SignedURL(ctx context.Context, key, filename string, expiry time.Time) (string, error)
+	// SignedURL is a link to the stored file that works until a.ExpiresAt and
+	// offers it under a.Filename.
+	SignedURL(ctx context.Context, a Artifact) (string, error)
 }
 
 // Artifacts is where files are recorded. Saving an id again replaces its record.
@@ -50,7 +51,7 @@ type Artifact struct {
 	ContentType string
 	Bytes       int64
 	SHA256      string // hex
-	Rows        int    // table rows in the report
+	Rows        int64  // table rows in the report
 	JobID       string
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
@@ -243,7 +244,7 @@ func (m *Maker) keep(ctx context.Context, a Artifact, f file) (url string, err e
 	if err := m.o.Artifacts.Save(ctx, a); err != nil {
 		return "", fmt.Errorf("record %s: %w", f.name, err)
 	}
-	if url, err = m.o.Storage.SignedURL(ctx, a.StorageKey, a.Filename, a.ExpiresAt); err != nil {
+	if url, err = m.o.Storage.SignedURL(ctx, a); err != nil {
 		return "", fmt.Errorf("sign a link to %s: %w", f.name, err)
 	}
 	return url, nil
@@ -252,10 +253,10 @@ func (m *Maker) keep(ctx context.Context, a Artifact, f file) (url string, err e
 func (m *Maker) artifact(r Request, doc document.Document, f file, expires time.Time) Artifact {
 	sum := sha256.Sum256(f.body)
 	return Artifact{
-		ID:          derived(r.JobID, f.name),
+		ID:          r.derived(f.name),
 		Owner:       r.Owner,
 		TenantID:    r.Payload.TenantID,
-		StorageKey:  "reports/" + derived(r.JobID, "") + "/" + f.name,
+		StorageKey:  "reports/" + r.derived("") + "/" + f.name,
 		Filename:    filename(doc, f.name),
 		ContentType: f.contentType,
 		Bytes:       int64(len(f.body)),
@@ -268,9 +269,10 @@ func (m *Maker) artifact(r Request, doc document.Document, f file, expires time.
 }
 
 // derived is a name made from the job's id, which a caller may have chosen: it
-// is safe in a path and a URL, and the same on every run.
-func derived(jobID, part string) string {
-	sum := sha256.Sum256([]byte("report\x00" + jobID + "\x00" + part))
+// is safe in a path and a URL, and the same on every run of the job. Tenant and
+// owner are part of it, so an id used again by others never meets their files.
+func (r Request) derived(part string) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{"report", r.JobID, r.Payload.TenantID, r.Owner, part}, "\x00")))
 	return hex.EncodeToString(sum[:16])
 }
 
@@ -281,11 +283,11 @@ func filename(doc document.Document, name string) string {
 	return doc.Report + "_" + days + name[len("report"):]
 }
 
-func rowsOf(doc document.Document) int {
-	rows := 0
+func rowsOf(doc document.Document) int64 {
+	var rows int64
 	for _, s := range doc.Sections {
 		if s.Table != nil {
-			rows += len(s.Table.Rows)
+			rows += int64(len(s.Table.Rows))
 		}
 	}
 	return rows

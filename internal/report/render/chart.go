@@ -18,9 +18,7 @@ const (
 	barHeight   = 30 // of one bar of a ranking, gap included
 	pngScale    = 3
 	fontSize    = 8.5 // points
-	// denseFrom is the number of categories from which bars would be hairlines:
-	// stacked bars are drawn as areas instead.
-	denseFrom = 93
+	maxBars     = 92  // days of which each has a bar; more are drawn by week
 )
 
 // drawing is one chart about to be drawn at a scale.
@@ -32,13 +30,13 @@ type drawing struct {
 }
 
 // svg draws a chart for the page.
-func (r *Renderer) svg(c *document.Chart) ([]byte, error) {
-	return drawing{c, charts.ChartOutputSVG, 1, r}.draw()
+func (r *Renderer) svg(c *document.Chart) drawing {
+	return drawing{byWeek(c), charts.ChartOutputSVG, 1, r}
 }
 
 // png draws a chart for the PDF.
-func (r *Renderer) png(c *document.Chart) ([]byte, error) {
-	return drawing{c, charts.ChartOutputPNG, pngScale, r}.draw()
+func (r *Renderer) png(c *document.Chart) drawing {
+	return drawing{byWeek(c), charts.ChartOutputPNG, pngScale, r}
 }
 
 func heightOf(c *document.Chart) int {
@@ -54,13 +52,13 @@ func (d drawing) draw() ([]byte, error) {
 		Width:        chartWidth * d.scale,
 		Height:       heightOf(d.chart) * d.scale,
 		Font:         d.fonts.font,
-		Theme:        theme(coloursOf(d.chart.Series)),
+		Theme:        d.theme(),
 	})
 	var err error
 	switch {
 	case d.chart.Kind == document.Ranking:
 		err = p.BarChart(d.ranking())
-	case d.chart.Kind == document.StackedBars && len(d.chart.Categories) < denseFrom:
+	case d.chart.Kind == document.StackedBars && !d.negative():
 		err = p.BarChart(d.bars())
 	default:
 		err = p.LineChart(d.lines())
@@ -71,12 +69,31 @@ func (d drawing) draw() ([]byte, error) {
 	return p.Bytes()
 }
 
+// theme has no background on the page, which may be dark, and white in print.
+func (d drawing) theme() charts.ColorPalette {
+	palette := theme(coloursOf(d.chart.Series))
+	if d.format == charts.ChartOutputPNG {
+		return palette.WithBackgroundColor(charts.ColorWhite)
+	}
+	return palette
+}
+
 func (d drawing) padding() charts.Box {
-	return charts.NewBox(4*d.scale, 10*d.scale, 18*d.scale, 0)
+	return charts.NewBox(4*d.scale+d.extra(), 10*d.scale, 18*d.scale, d.extra())
 }
 
 func (d drawing) textStyle() charts.FontStyle {
 	return charts.FontStyle{FontSize: fontSize * float64(d.scale), FontColor: charts.ColorFromHex(muted.light), Font: d.fonts.font}
+}
+
+// nameStyle sets names that stand beside their bar. On the page it is measured
+// in bold, since a browser's own font may be wider than ours.
+func (d drawing) nameStyle() charts.FontStyle {
+	style := d.textStyle()
+	if d.format == charts.ChartOutputSVG {
+		style.Font = d.fonts.wide
+	}
+	return style
 }
 
 func (d drawing) values(s document.Series) []float64 {
@@ -91,11 +108,31 @@ func (d drawing) values(s document.Series) []float64 {
 	return list
 }
 
+// negative reports whether any value is below zero. Such values cannot be
+// stacked: they are drawn as lines, on an axis that the library chooses.
+func (d drawing) negative() bool {
+	for _, s := range d.chart.Series {
+		for _, v := range s.Values {
+			if n, _ := v.Float(); n < 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (d drawing) valueAxis() charts.ValueAxisOption {
+	if d.negative() {
+		return charts.ValueAxisOption{
+			LabelFontStyle: d.textStyle(), ValueFormatter: d.chart.Format.Axis,
+			LabelOffset: charts.OffsetInt{Left: -d.extra()},
+		}
+	}
 	top, count := d.ceiling()
 	return charts.ValueAxisOption{
 		Min: charts.Ptr(0.0), Max: charts.Ptr(top), LabelCount: count,
 		LabelFontStyle: d.textStyle(), ValueFormatter: d.chart.Format.Axis,
+		LabelOffset:            charts.OffsetInt{Left: -d.extra()},
 		RangeValuePaddingScale: charts.Ptr(0.0),
 	}
 }
@@ -186,12 +223,11 @@ func roundStep(atLeast float64, whole bool) float64 {
 
 func (d drawing) bars() charts.BarChartOption {
 	o := charts.NewBarChartOptionWithSeries(d.barSeries())
-	o.Theme = theme(coloursOf(d.chart.Series))
+	o.Theme = d.theme()
 	o.Padding = d.padding()
 	o.Legend = charts.LegendOption{Show: charts.Ptr(false)}
 	o.StackSeries = charts.Ptr(true)
 	o.CategoryAxis = d.categoryAxis()
-	o.CategoryAxis.BoundaryGap = charts.Ptr(true)
 	o.ValueAxis = []charts.ValueAxisOption{d.valueAxis()}
 	o.ValueFormatter = d.chart.Format.Axis
 	o.BarSize = 0.72
@@ -212,26 +248,46 @@ func (d drawing) lines() charts.LineChartOption {
 		list[i] = d.values(s)
 	}
 	o := charts.NewLineChartOptionWithSeries(charts.NewSeriesListLine(list))
-	o.Theme = theme(coloursOf(d.chart.Series))
+	o.Theme = d.theme()
 	o.Padding = d.padding()
 	o.Legend = charts.LegendOption{Show: charts.Ptr(false)}
 	o.XAxis = d.categoryAxis()
-	o.XAxis.BoundaryGap = charts.Ptr(len(d.chart.Categories) == 1)
+	if len(d.chart.Categories) > roomyPoints {
+		d.underPoints(&o.XAxis)
+	}
 	o.YAxis = []charts.ValueAxisOption{d.valueAxis()}
 	o.ValueFormatter = d.chart.Format.Axis
 	o.LineStrokeWidth = 2 * float64(d.scale)
 	o.Symbol = d.symbol()
-	if d.chart.Kind != document.Lines {
+	if d.chart.Kind == document.StackedArea && !d.negative() {
 		o.StackSeries = charts.Ptr(true)
 		o.FillOpacity = 190
+		o.LineStrokeWidth = float64(d.scale)
 	}
 	return o
+}
+
+// roomyPoints is up to how many points stand in the middle of a slot each, as
+// bars do. The library decides so for itself at 40 pixels, which depends on the
+// scale; more points reach from one edge of the plot to the other.
+const roomyPoints = 16
+
+// underPoints centres labels below points that reach from edge to edge. The
+// library begins a label at its point, and ends the last one there.
+func (d drawing) underPoints(axis *charts.CategoryAxisOption) {
+	axis.BoundaryGap = charts.Ptr(false)
+	axis.Labels[len(axis.Labels)-1] = ""
+	widest := 0.0
+	for _, label := range axis.Labels {
+		widest = max(widest, textWidth(d.fonts.font, label, fontSize*float64(d.scale)*libraryDPI/72))
+	}
+	axis.LabelOffset.Left = -int(widest / 2)
 }
 
 // symbol marks each point while they are few; between gaps, a point without a
 // mark would not be seen at all.
 func (d drawing) symbol() charts.Symbol {
-	if len(d.chart.Categories) > denseFrom || d.chart.Kind != document.Lines {
+	if len(d.chart.Categories) > maxBars || d.chart.Kind != document.Lines {
 		return charts.Symbol{Shape: charts.SymbolNone}
 	}
 	return charts.Symbol{Shape: charts.SymbolDot, Size: 2.5 * float64(d.scale)}
@@ -239,21 +295,43 @@ func (d drawing) symbol() charts.Symbol {
 
 func (d drawing) categoryAxis() charts.CategoryAxisOption {
 	return charts.CategoryAxisOption{
+		BoundaryGap:    charts.Ptr(true),
 		Labels:         d.categoryLabels(),
 		LabelFontStyle: d.textStyle(),
-		LabelCount:     min(len(d.chart.Categories), 8),
+		LabelCount:     len(d.chart.Categories),
+		LabelOffset:    charts.OffsetInt{Top: d.extra()},
 	}
 }
 
+// extra is what a margin inside the library, which is in pixels, lacks at a
+// larger scale.
+func (d drawing) extra() int { return 4 * (d.scale - 1) }
+
+// categoryLabels leaves most labels blank, so that those shown are evenly spaced.
 func (d drawing) categoryLabels() []string {
+	step := labelStep(len(d.chart.Categories))
 	list := make([]string, len(d.chart.Categories))
 	for i, c := range d.chart.Categories {
-		list[i] = d.fonts.drawable(c)
-		if d.chart.Dates {
+		switch {
+		case i%step != 0: // blank
+		case d.chart.Dates:
 			list[i] = shortDate(c, d.spansYears())
+		default:
+			list[i] = clip(d.fonts.drawable(c), 12)
 		}
 	}
 	return list
+}
+
+// labelStep is the distance of labels of which at most ten fit: in days, one
+// week and its multiples come naturally.
+func labelStep(n int) int {
+	for _, step := range []int{1, 2, 3, 4, 7, 14, 28, 42} {
+		if (n+step-1)/step <= 10 {
+			return step
+		}
+	}
+	return (n + 9) / 10
 }
 
 func (d drawing) spansYears() bool {
@@ -275,11 +353,11 @@ func shortDate(text string, withYear bool) string {
 // ranking draws bars from the left, the first on top, with their value behind.
 func (d drawing) ranking() charts.BarChartOption {
 	o := charts.NewBarChartOptionWithSeries(reversed(d.barSeries()))
-	o.Theme = theme(coloursOf(d.chart.Series))
+	o.Theme = d.theme()
 	o.Horizontal = true
 	o.Padding = charts.NewBox(4*d.scale, 6*d.scale, 40*d.scale, 0)
 	o.Legend = charts.LegendOption{Show: charts.Ptr(false)}
-	o.CategoryAxis = charts.CategoryAxisOption{Labels: d.rankLabels(), LabelFontStyle: d.textStyle()}
+	o.CategoryAxis = charts.CategoryAxisOption{Labels: d.rankLabels(), LabelFontStyle: d.nameStyle()}
 	o.ValueAxis = []charts.ValueAxisOption{d.valueAxis()}
 	o.ValueFormatter = d.chart.Format.Axis
 	o.BarSize = 0.6

@@ -50,10 +50,12 @@ type pageSection struct {
 type pageChart struct {
 	SVG    template.HTML
 	Legend []legendEntry
+	Note   string
 }
 
 // HTML is the document as one page that needs nothing else.
 func (r *Renderer) HTML(doc document.Document) ([]byte, error) {
+	doc = doc.Cleaned()
 	p := page{
 		heading: headingOf(doc),
 		Policy:  PagePolicy(),
@@ -82,14 +84,15 @@ func (r *Renderer) pageSection(s document.Section) (pageSection, error) {
 	if s.Chart == nil {
 		return section, nil
 	}
-	drawn, err := r.svg(s.Chart)
+	drawing := r.svg(s.Chart)
+	drawn, err := drawing.draw()
 	if err != nil {
 		return section, err
 	}
-	svg, err := inlineSVG(drawn, s.Chart.Summary)
+	svg, err := inlineSVG(drawn, s.Chart.Summary, drawing.anchors())
 	if err != nil {
 		return section, err
 	}
-	section.Chart = &pageChart{SVG: svg, Legend: legendOf(s.Chart)}
+	section.Chart = &pageChart{SVG: svg, Legend: legendOf(s.Chart), Note: weekNote(s.Chart)}
 	return section, nil
 }

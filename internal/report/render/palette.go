@@ -65,7 +65,7 @@ func theme(series []colour) charts.ColorPalette {
 		list[i] = charts.ColorFromHex(c.light)
 	}
 	return charts.MakeTheme(charts.ThemeOption{
-		AxisStrokeColor:    charts.ColorFromHex(axis.light),
+		AxisStrokeColor:    charts.ColorTransparent, // no spine and no ticks: the grid is enough
 		AxisSplitLineColor: charts.ColorFromHex(grid.light),
 		TextColor:          charts.ColorFromHex(muted.light),
 		BackgroundColor:    charts.ColorTransparent,

@@ -41,6 +41,7 @@ type typeface struct {
 // PDF is the document as an A4 PDF with embedded fonts. The same document
 // always makes the same bytes.
 func (r *Renderer) PDF(doc document.Document) ([]byte, error) {
+	doc = doc.Cleaned()
 	s := &sheet{pdf: r.newPDF(doc), r: r, head: headingOf(doc)}
 	s.title()
 	s.tiles(tilesOf(doc.Tiles))
@@ -202,9 +203,7 @@ func (s *sheet) tile(x, width, height float64, t tile) {
 	inner := width - 2*inset
 	s.font("", 8, muted)
 	s.left(x+inset, s.y+5.6, inner, t.Label)
-	s.font("B", 15, ink)
-	s.shrink("B", 15, 9, ink, t.Value, inner)
-	s.left(x+inset, s.y+12.6, inner, t.Value)
+	s.tileNumber(x+inset, inner, t)
 	used := 0.0
 	if t.Change != nil {
 		s.font("B", 7.5, toneColour(t.Change.Tone))
@@ -218,11 +217,22 @@ func (s *sheet) tile(x, width, height float64, t tile) {
 	}
 }
 
-// shrink chooses the largest size, down to least, in which text fits width.
-func (s *sheet) shrink(style string, size, least float64, c colour, text string, width float64) {
-	for ; size > least && s.pdf.GetStringWidth(s.r.drawable(text)) > width; size-- {
-		s.font(style, size-1, c)
+// tileNumber sets a number as large as fits with its unit beside it.
+func (s *sheet) tileNumber(x, width float64, t tile) {
+	s.font("", 9, muted)
+	unit := s.fit(s.r.drawable(t.Unit), width/3)
+	unitWidth := s.pdf.GetStringWidth(unit)
+	size := 15.0
+	s.font("B", size, ink)
+	for size > 8 && s.pdf.GetStringWidth(s.r.drawable(t.Value))+unitWidth+1.5 > width {
+		size--
+		s.font("B", size, ink)
 	}
+	number := s.fit(s.r.drawable(t.Value), width-unitWidth-1.5)
+	s.pdf.Text(x, s.y+12.6, number)
+	after := x + s.pdf.GetStringWidth(number) + 1.5
+	s.font("", 9, muted)
+	s.pdf.Text(after, s.y+12.6, unit)
 }
 
 func toneColour(tone string) colour {
@@ -297,7 +307,7 @@ func chartMillimetres(c *document.Chart) float64 {
 }
 
 func (s *sheet) chart(c *document.Chart) error {
-	drawn, err := s.r.png(c)
+	drawn, err := s.r.png(c).draw()
 	if err != nil {
 		return err
 	}
@@ -310,6 +320,11 @@ func (s *sheet) chart(c *document.Chart) error {
 	s.room(height)
 	s.pdf.ImageOptions(name, marginX, s.y, bodyWidth, height, false, options, 0, "")
 	s.y += height + 3
+	if note := weekNote(c); note != "" {
+		s.font("", 7.5, muted)
+		s.paragraph(marginX, bodyWidth, 4, note)
+		s.y += 1.5
+	}
 	return nil
 }
 

@@ -21,7 +21,8 @@ import (
 // Renderer draws documents. It may be used by many goroutines at once.
 type Renderer struct {
 	page *template.Template
-	font *truetype.Font
+	font *truetype.Font // of charts
+	wide *truetype.Font // a wider one, to leave room for a browser's own
 	// Bytes of the fonts that a PDF embeds the used glyphs of.
 	regular, bold []byte
 }
@@ -38,16 +39,20 @@ func New() (*Renderer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read embedded font: %w", err)
 	}
+	wide, err := truetype.Parse(boldFont)
+	if err != nil {
+		return nil, fmt.Errorf("read embedded bold font: %w", err)
+	}
 	page, err := parsePage()
 	if err != nil {
 		return nil, fmt.Errorf("read embedded template: %w", err)
 	}
-	return &Renderer{page: page, font: font, regular: regularFont, bold: boldFont}, nil
+	return &Renderer{page: page, font: font, wide: wide, regular: regularFont, bold: boldFont}, nil
 }
 
 // JSON is the document as indented JSON.
 func (*Renderer) JSON(doc document.Document) ([]byte, error) {
-	body, err := json.MarshalIndent(doc, "", "  ")
+	body, err := json.MarshalIndent(doc.Cleaned(), "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write report as json: %w", err)
 	}

@@ -20,16 +20,17 @@ import (
 // whatever the chart library made of a hostile label.
 var (
 	svgElements   = []string{"svg", "g", "path", "text", "circle", "rect", "line"}
-	svgAttributes = []string{"d", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "width", "height", "viewBox", "transform", "stroke-dasharray"}
+	svgAttributes = []string{"d", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "width", "height", "viewBox", "transform", "text-anchor", "stroke-dasharray"}
 )
 
 // inlineSVG rebuilds a drawn chart from its allowed parts. Style attributes turn
 // into presentation attributes and classes, so the page's policy can forbid
 // inline style, and its style sheet can choose the colours.
-func inlineSVG(drawn []byte, title string) (template.HTML, error) {
+func inlineSVG(drawn []byte, title string, anchors anchors) (template.HTML, error) {
 	decoder := xml.NewDecoder(bytes.NewReader(drawn))
 	var out strings.Builder
 	var skipping int
+	var label *xml.StartElement // a text element, held back until its text is known
 	for {
 		token, err := decoder.Token()
 		if errors.Is(err, io.EOF) {
@@ -44,6 +45,11 @@ func inlineSVG(drawn []byte, title string) (template.HTML, error) {
 				skipping++
 				continue
 			}
+			if t.Name.Local == "text" {
+				start := t.Copy()
+				label = &start
+				continue
+			}
 			openElement(&out, t, title)
 		case xml.EndElement:
 			if skipping > 0 {
@@ -52,9 +58,15 @@ func inlineSVG(drawn []byte, title string) (template.HTML, error) {
 			}
 			out.WriteString("</" + t.Name.Local + ">")
 		case xml.CharData:
-			if skipping == 0 {
-				out.WriteString(template.HTMLEscapeString(string(t)))
+			if skipping > 0 {
+				continue
 			}
+			if label != nil {
+				anchors.apply(label, string(t))
+				openElement(&out, *label, title)
+				label = nil
+			}
+			out.WriteString(template.HTMLEscapeString(string(t)))
 		}
 	}
 }

@@ -63,8 +63,8 @@ func rangeNote(r document.Range) string {
 
 // tile is a headline number as text.
 type tile struct {
-	Label, Value, Hint string
-	Change             *change
+	Label, Value, Unit, Hint string
+	Change                   *change
 }
 
 // change is how a number differs from the range before.
@@ -73,7 +73,10 @@ type change struct{ Text, Arrow, Tone string }
 func tilesOf(list []document.Tile) []tile {
 	tiles := make([]tile, len(list))
 	for i, t := range list {
-		tiles[i] = tile{Label: t.Label, Value: t.Format.Show(t.Value), Hint: t.Hint, Change: changeOf(t)}
+		tiles[i] = tile{Label: t.Label, Value: t.Format.Bare(t.Value), Hint: t.Hint, Change: changeOf(t)}
+		if !t.Value.IsNone() {
+			tiles[i].Unit = t.Format.Unit
+		}
 	}
 	return tiles
 }
