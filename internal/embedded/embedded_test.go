@@ -254,7 +254,7 @@ func TestHooksKeepOutOfTransactions(t *testing.T) {
 	var ran *redis.Cmd
 	_, err := client.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
 		p.Set(t.Context(), "k", "1", 0)
-		ran = p.Eval(t.Context(), `return redis.call('INCR', KEYS[1])`, []string{"k"})
+		ran = p.Eval(t.Context(), `return redis.call('INCRBY', KEYS[1], cmsgpack.unpack(ARGV[1]))`, []string{"k"}, "\x01")
 		return nil
 	})
 	must(t, err)

@@ -30,6 +30,9 @@ var blocking = map[string]bool{
 	"BZPOPMIN": true, "BZPOPMAX": true, "BZMPOP": true, "WAIT": true,
 }
 
+// scripting are the commands whose hooks leave the answer to miniredis.
+var scripting = map[string]bool{"EVAL": true, "EVALSHA": true}
+
 // intercept sees every command before miniredis does. It returns true when the
 // command has been answered.
 func (s *Server) intercept(peer *server.Peer, command string, args ...string) bool {
@@ -38,7 +41,7 @@ func (s *Server) intercept(peer *server.Peer, command string, args ...string) bo
 		return s.fromScript(peer, command, args)
 	}
 	s.expiry.catchUp()
-	if s.withinMulti(c, command) {
+	if s.withinMulti(c, command) && !scripting[command] {
 		return false
 	}
 	if h, ok := s.hooks[command]; ok {
@@ -48,7 +51,8 @@ func (s *Server) intercept(peer *server.Peer, command string, args ...string) bo
 }
 
 // withinMulti keeps the hooks out of transactions: miniredis queues commands
-// itself, and an answer at once would break the order of the replies.
+// itself, and an answer at once would break the order of the replies. Scripts
+// are expanded there too; what they answer at once is that they are queued.
 func (s *Server) withinMulti(c *conn, command string) bool {
 	switch command {
 	case "MULTI":
