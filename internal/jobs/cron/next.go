@@ -9,12 +9,14 @@ const horizon = 100 * 366 * day
 // Next returns the first due time strictly after the given one, in the zone of
 // the schedule and on a full second. It reports false if there is none in the
 // next hundred years, or if after is not in the years 1 to 9999. It looks at
-// each day once at most, so it takes about a millisecond at worst.
+// each day once at most, so it takes a millisecond or so at worst.
 //
-// The result is cron-parser's, with one exception. Where clocks go back by
-// something else than a full hour, it gives up, goes back in time, or fires
-// twice (Lord Howe Island, by half an hour; Troll, by two). The rule above holds
-// there as everywhere: the repeated stretch fires the first time only.
+// The result is cron-parser's, but not around clock changes for which that does
+// not keep its own rules. Where clocks change by something else than one hour,
+// or not on the hour (Lord Howe, Troll, Chatham), it gives up, goes back in time
+// or fires twice; where the first hour of a day is repeated (Havana, the Azores),
+// it mostly fires the second time. Here a repeated stretch fires the first time
+// only, as everywhere, and a part of an hour that is skipped does not fire.
 func (s Schedule) Next(after time.Time) (time.Time, bool) {
 	if y := after.UTC().Year(); s.loc == nil || y < 1 || y > 9999 {
 		return time.Time{}, false

@@ -73,12 +73,13 @@ function changesOf(tz) {
 }
 
 // settled reports whether the times keep away from the changes around which
-// cron-parser does not keep its own rules: one that is not by an hour, one that
-// repeats the first hour of a day, the last second before one that skips midnight.
+// cron-parser does not keep its own rules: one that is not by an hour, or not on
+// the hour, or repeats the first hour of a day; and the last second before one
+// that skips midnight.
 function settled(tz, times) {
   return !changesOf(tz).some(({ at, by, clock }) => {
-    if (Math.abs(by) !== HOUR) return times.some((t) => Math.abs(t - at) < 30 * HOUR);
-    if (by < 0 && clock === 0) return times.some((t) => Math.abs(t - at) < 30 * HOUR);
+    const odd = Math.abs(by) !== HOUR || clock % HOUR !== 0 || (by < 0 && clock === 0);
+    if (odd) return times.some((t) => Math.abs(t - at) < 30 * HOUR);
     return by > 0 && clock === HOUR && times[0] > at - 1000 && times[0] < at;
   });
 }
@@ -96,7 +97,13 @@ function add(group, pattern, tz, after) {
     return;
   }
   if (!settled(tz, [ms])) return;
-  const next = follow(pattern, tz, ms);
+  let next;
+  try {
+    next = follow(pattern, tz, ms);
+  } catch (e) {
+    console.error('left out:', JSON.stringify(question), e.message);
+    return;
+  }
   if (settled(tz, [ms, ...next])) lines.add(JSON.stringify({ ...question, next: next.map(iso) }));
 }
 
