@@ -106,7 +106,7 @@ func signupTiles(now, before *joined, delay *histogram) []document.Tile {
 		{Label: "Registrations", Value: count(now.registered), Format: asCount, Previous: count(before.registered), Better: document.Up},
 		{Label: "Verifications", Value: count(now.verified), Format: asCount, Previous: count(before.verified), Better: document.Up},
 		{Label: "Conversion", Value: now.conversion(), Format: asPercent, Previous: before.conversion(), Better: document.Up,
-			Hint: "of registrations verified so far"},
+			Hint: "verified so far"},
 		{Label: "Median time to verify", Value: delay.quantile(0.5), Format: asDuration},
 	}
 }

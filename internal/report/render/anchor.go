@@ -58,7 +58,7 @@ func (a anchors) apply(element *xml.StartElement, text string) {
 }
 
 // libraryDPI is how the chart library turns points into pixels.
-const libraryDPI = 92
+const libraryDPI = 96
 
 // textWidth is the width of text in f at a size in pixels.
 func textWidth(f *truetype.Font, text string, size float64) float64 {

@@ -73,7 +73,8 @@ func (d drawing) draw() ([]byte, error) {
 func (d drawing) theme() charts.ColorPalette {
 	palette := theme(coloursOf(d.chart.Series))
 	if d.format == charts.ChartOutputPNG {
-		return palette.WithBackgroundColor(charts.ColorWhite)
+		// A hairline of the grid has to be darker than on a screen to be seen.
+		return palette.WithBackgroundColor(charts.ColorWhite).WithAxisSplitLineColor(charts.ColorFromHex(axis.light))
 	}
 	return palette
 }
@@ -279,7 +280,7 @@ func (d drawing) underPoints(axis *charts.CategoryAxisOption) {
 	axis.Labels[len(axis.Labels)-1] = ""
 	widest := 0.0
 	for _, label := range axis.Labels {
-		widest = max(widest, textWidth(d.fonts.font, label, fontSize*float64(d.scale)*libraryDPI/72))
+		widest = max(widest, d.textWidth(label))
 	}
 	axis.LabelOffset.Left = -int(widest / 2)
 }
@@ -355,7 +356,7 @@ func (d drawing) ranking() charts.BarChartOption {
 	o := charts.NewBarChartOptionWithSeries(reversed(d.barSeries()))
 	o.Theme = d.theme()
 	o.Horizontal = true
-	o.Padding = charts.NewBox(4*d.scale, 6*d.scale, 40*d.scale, 0)
+	o.Padding = charts.NewBox(4*d.scale, 6*d.scale, 16*d.scale+d.widestValue(), 0)
 	o.Legend = charts.LegendOption{Show: charts.Ptr(false)}
 	o.CategoryAxis = charts.CategoryAxisOption{Labels: d.rankLabels(), LabelFontStyle: d.nameStyle()}
 	o.ValueAxis = []charts.ValueAxisOption{d.valueAxis()}
@@ -368,6 +369,20 @@ func (d drawing) ranking() charts.BarChartOption {
 		}
 	}
 	return o
+}
+
+// widestValue is the room, in pixels, for the number behind the longest bar.
+func (d drawing) widestValue() int {
+	widest := 0.0
+	for _, v := range d.chart.Series[0].Values {
+		widest = max(widest, d.textWidth(d.chart.Format.Bare(v)))
+	}
+	return int(widest)
+}
+
+// textWidth is the width of a label in pixels.
+func (d drawing) textWidth(text string) float64 {
+	return textWidth(d.fonts.font, text, fontSize*float64(d.scale)*libraryDPI/72)
 }
 
 func reversed(list charts.BarSeriesList) charts.BarSeriesList {

@@ -182,7 +182,8 @@ func tilesPerRow(n int) int {
 }
 
 func (s *sheet) tiles(list []tile) {
-	const gap, height = 3.5, 21.0
+	const gap = 3.5
+	height := tileHeight(list)
 	perRow := tilesPerRow(len(list))
 	width := (bodyWidth - gap*float64(perRow-1)) / float64(perRow)
 	for i, t := range list {
@@ -196,6 +197,16 @@ func (s *sheet) tiles(list []tile) {
 	}
 }
 
+// tileHeight leaves a line for the hint where a tile has a change as well.
+func tileHeight(list []tile) float64 {
+	for _, t := range list {
+		if t.Change != nil && t.Hint != "" {
+			return 25
+		}
+	}
+	return 21
+}
+
 func (s *sheet) tile(x, width, height float64, t tile) {
 	const inset = 3.6
 	s.fill("#f6f8fc")
@@ -204,17 +215,14 @@ func (s *sheet) tile(x, width, height float64, t tile) {
 	s.font("", 8, muted)
 	s.left(x+inset, s.y+5.6, inner, t.Label)
 	s.tileNumber(x+inset, inner, t)
-	used := 0.0
+	line := s.y + 17.6
 	if t.Change != nil {
 		s.font("B", 7.5, toneColour(t.Change.Tone))
-		text := t.Change.Arrow + " " + t.Change.Text
-		s.left(x+inset, s.y+17.6, inner, text)
-		used = s.pdf.GetStringWidth(text) + 2
+		s.left(x+inset, line, inner, t.Change.Arrow+" "+t.Change.Text)
+		line += 4
 	}
-	if t.Hint != "" && inner-used > 12 {
-		s.font("", 7.5, muted)
-		s.left(x+inset+used, s.y+17.6, inner-used, t.Hint)
-	}
+	s.font("", 7.5, muted)
+	s.left(x+inset, line, inner, t.Hint)
 }
 
 // tileNumber sets a number as large as fits with its unit beside it.

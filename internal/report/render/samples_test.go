@@ -52,7 +52,7 @@ func makeSamples(t *testing.T) []sample {
 	db.AddMail(reporttest.Mail{Tenant: "sparse", Template: "welcome", At: time.Date(2026, 3, 5, 9, 0, 0, 0, zone)})
 	db.AddUser("sparse", time.Date(2026, 3, 5, 9, 0, 0, 0, zone), time.Time{})
 	b, err := build.New(build.Options{
-		Service: db, Definitions: []report.Definition{monthlySales()},
+		Service: db.Read, Definitions: []report.Definition{monthlySales()},
 		Targets: build.Targets{Queues: map[string]build.Target{"export": {Run: 2 * time.Minute}}},
 		Now:     func() time.Time { return time.Date(2026, 4, 7, 6, 0, 0, 0, time.UTC) },
 	})

@@ -24,9 +24,19 @@ func headingOf(doc document.Document) heading {
 		Empty:      doc.Empty,
 		EmptyTitle: "Nothing happened in this range",
 		EmptyText:  "There is no data for " + doc.Tenant + " from " + rangeText(doc.Range) + ". The report is complete: there was nothing to count.",
-		Notes:      doc.Notes,
+		Notes:      notesOf(doc),
 		Made:       "Made on " + doc.GeneratedAt.UTC().Format("2 January 2006 at 15:04") + " UTC.",
 	}
+}
+
+// notesOf are the document's notes, and what the arrows on its tiles mean.
+func notesOf(doc document.Document) []string {
+	for _, t := range doc.Tiles {
+		if changeOf(t) != nil {
+			return append([]string{"▲ and ▼ compare with the range of the same length just before."}, doc.Notes...)
+		}
+	}
+	return doc.Notes
 }
 
 // rangeText names the range by its first and last day, as people do, or by its

@@ -1,53 +1,48 @@
-// Package reporttest lends tests a database with the tables that reports read,
-// and fills it with lives of tenants: the same rows every time.
+// Package reporttest lends tests a database with the service's own schema and
+// an operator's table beside it, and fills them with lives of tenants: the same
+// rows every time.
 package reporttest
 
 import (
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"testing"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver that tests read through
+	"github.com/tandemq/tandem/internal/store"
+	"github.com/tandemq/tandem/internal/store/storetest"
 )
 
-// The columns that reports read, as the store's migrations make them.
-const schema = `
-CREATE TABLE users (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE,
-	password_hash TEXT NOT NULL, status TEXT NOT NULL, created_at BIGINT NOT NULL, verified_at BIGINT);
-CREATE TABLE email_messages (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, template TEXT NOT NULL, address_hash TEXT NOT NULL,
-	address_masked TEXT NOT NULL, subject TEXT NOT NULL, status TEXT NOT NULL, error TEXT, attempts INT NOT NULL,
-	created_at BIGINT NOT NULL, sent_at BIGINT);
-CREATE TABLE job_runs (id TEXT PRIMARY KEY, queue TEXT NOT NULL, job_id TEXT NOT NULL, job_name TEXT NOT NULL, tenant_id TEXT NOT NULL,
-	user_id TEXT NOT NULL, attempt INT NOT NULL, status TEXT NOT NULL, error TEXT, queued_at BIGINT NOT NULL, started_at BIGINT NOT NULL,
-	finished_at BIGINT NOT NULL, wait_ms BIGINT NOT NULL, duration_ms BIGINT NOT NULL, worker TEXT NOT NULL);
-CREATE TABLE orders (id INTEGER PRIMARY KEY, account TEXT NOT NULL, placed_at BIGINT NOT NULL, region TEXT, product TEXT,
-	amount DOUBLE PRECISION, discount DOUBLE PRECISION);
-`
+// operatorTable is what the definitions of tests read.
+const operatorTable = `CREATE TABLE orders (id TEXT PRIMARY KEY, account TEXT NOT NULL, placed_at BIGINT NOT NULL,
+	placed_text TEXT NOT NULL, placed_date TEXT NOT NULL, region TEXT, product TEXT, amount DOUBLE PRECISION, discount DOUBLE PRECISION)`
 
-// DB is a database of one test.
+// DB is a database of one test. Reports read through Read, which cannot write
+// where the database knows the difference.
 type DB struct {
-	*sql.DB
-	t    testing.TB
-	next int
+	Read  *sql.DB
+	write *sql.DB
+	t     testing.TB
+	next  int
 }
 
-// Open makes an empty database that lives as long as the test.
+// Open makes an empty SQLite database that lives as long as the test.
 func Open(t testing.TB) *DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "report.db")+"?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)")
-	if err != nil {
-		t.Fatalf("open database: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Errorf("close database: %v", err)
-		}
-	})
-	d := &DB{DB: db, t: t}
-	d.exec(db, schema)
+	return with(t, storetest.SQLite(t))
+}
+
+// Each runs the test on SQLite and on PostgreSQL.
+func Each(t *testing.T, test func(t *testing.T, db *DB)) {
+	t.Helper()
+	storetest.Each(t, func(t *testing.T, db *store.DB) { test(t, with(t, db)) })
+}
+
+func with(t testing.TB, db *store.DB) *DB {
+	t.Helper()
+	d := &DB{Read: db.Read, write: db.Write, t: t}
+	d.exec(d.write, operatorTable)
 	return d
 }
 
@@ -70,7 +65,7 @@ type Run struct {
 }
 
 // AddRun stores one attempt.
-func (d *DB) AddRun(r Run) { d.t.Helper(); d.addRun(d.DB, r) }
+func (d *DB) AddRun(r Run) { d.t.Helper(); d.addRun(d.write, r) }
 
 func (d *DB) addRun(on executor, r Run) {
 	d.t.Helper()
@@ -80,7 +75,7 @@ func (d *DB) addRun(on executor, r Run) {
 	}
 	started := r.Finished.Add(-r.Duration)
 	d.exec(on, `INSERT INTO job_runs VALUES ($1,$2,$3,$4,$5,'',1,$6,$7,$8,$9,$10,$11,$12,'w1')`,
-		fmt.Sprintf("run-%d", d.next), r.Queue, fmt.Sprintf("job-%d", d.next), r.Job, r.Tenant, r.Status, nullable(r.Error),
+		fmt.Sprintf("run-%d", d.next), r.Queue, fmt.Sprintf("job-%d", d.next), r.Job, r.Tenant, r.Status, r.Error,
 		started.Add(-r.Wait).UnixMilli(), started.UnixMilli(), r.Finished.UnixMilli(), r.Wait.Milliseconds(), r.Duration.Milliseconds())
 }
 
@@ -91,7 +86,7 @@ type Mail struct {
 }
 
 // AddMail stores one mail.
-func (d *DB) AddMail(m Mail) { d.t.Helper(); d.addMail(d.DB, m) }
+func (d *DB) AddMail(m Mail) { d.t.Helper(); d.addMail(d.write, m) }
 
 func (d *DB) addMail(on executor, m Mail) {
 	d.t.Helper()
@@ -101,13 +96,13 @@ func (d *DB) addMail(on executor, m Mail) {
 		status, sent = "failed", nil
 	}
 	d.exec(on, `INSERT INTO email_messages VALUES ($1,$2,$3,'h','m','s',$4,$5,1,$6,$7)`,
-		fmt.Sprintf("mail-%d", d.next), m.Tenant, m.Template, status, nullable(m.Error), m.At.UnixMilli(), sent)
+		fmt.Sprintf("mail-%d", d.next), m.Tenant, m.Template, status, m.Error, m.At.UnixMilli(), sent)
 }
 
 // AddUser stores one account; a zero verified leaves it pending.
 func (d *DB) AddUser(tenant string, created, verified time.Time) {
 	d.t.Helper()
-	d.addUser(d.DB, tenant, created, verified)
+	d.addUser(d.write, tenant, created, verified)
 }
 
 func (d *DB) addUser(on executor, tenant string, created, verified time.Time) {
@@ -129,12 +124,14 @@ type Order struct {
 }
 
 // AddOrder stores one order; an empty region or product is NULL.
-func (d *DB) AddOrder(o Order) { d.t.Helper(); d.addOrder(d.DB, o) }
+func (d *DB) AddOrder(o Order) { d.t.Helper(); d.addOrder(d.write, o) }
 
 func (d *DB) addOrder(on executor, o Order) {
 	d.t.Helper()
-	d.exec(on, `INSERT INTO orders (account, placed_at, region, product, amount, discount) VALUES ($1,$2,$3,$4,$5,$6)`,
-		o.Account, o.At.UnixMilli(), nullable(o.Region), nullable(o.Product), o.Amount, o.Discount)
+	d.next++
+	d.exec(on, `INSERT INTO orders VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)`,
+		fmt.Sprintf("order-%d", d.next), o.Account, o.At.UnixMilli(), o.At.UTC().Format("2006-01-02T15:04:05.000Z"), o.At.Format(time.DateOnly),
+		nullable(o.Region), nullable(o.Product), o.Amount, o.Discount)
 }
 
 func nullable(s string) any {
@@ -148,7 +145,7 @@ func nullable(s string) any {
 // with a weekly rhythm, a bad day, mails, accounts and orders.
 func (d *DB) Fill(tenant string, start time.Time, days int) {
 	d.t.Helper()
-	tx, err := d.Begin()
+	tx, err := d.write.Begin()
 	if err != nil {
 		d.t.Fatalf("begin: %v", err)
 	}
