@@ -135,13 +135,14 @@ const (
 )
 
 // scripted is an SMTP server that follows a script: by the verb of a command
-// (or "greeting", "content") what it answers. Unscripted verbs are accepted.
+// (or "greeting", "content") what it answers. Unscripted verbs are accepted. The
+// script runs under mu.
 type scripted struct {
 	listener net.Listener
 	script   func(connection int, verb string) string
 	done     sync.WaitGroup
 
-	mu          sync.Mutex
+	mu          sync.Mutex // guards what follows, but for told
 	connections []net.Conn
 	verbs       []string
 	told        chan string // every verb, as it comes
@@ -228,11 +229,18 @@ func (s *scripted) serve(n int, c net.Conn) {
 			s.outlast(lines)
 			return
 		}
-		if verb == "DATA" && s.script(n, verb) == "" && !s.content(n, c, lines) {
+		if verb == "DATA" && s.accepts(n) && !s.content(n, c, lines) {
 			s.outlast(lines)
 			return
 		}
 	}
+}
+
+// accepts reports whether DATA was answered with 354.
+func (s *scripted) accepts(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.script(n, "DATA") == ""
 }
 
 func (s *scripted) content(n int, c net.Conn, lines *bufio.Reader) bool {
@@ -251,9 +259,9 @@ func (s *scripted) content(n int, c net.Conn, lines *bufio.Reader) bool {
 func (s *scripted) answer(n int, c net.Conn, verb, usual string) bool {
 	s.mu.Lock()
 	s.verbs = append(s.verbs, verb)
+	reply := s.script(n, verb)
 	s.mu.Unlock()
 	s.told <- verb
-	reply := s.script(n, verb)
 	switch reply {
 	case drop:
 		_ = c.Close()

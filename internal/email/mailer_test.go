@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/mail"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -313,9 +315,9 @@ func TestJobWithoutIDIsRefused(t *testing.T) {
 }
 
 func TestLaterAttemptTakesTheRecordOver(t *testing.T) {
-	refuse := true
+	var open atomic.Bool
 	o := newOffice(t, mailcatch.Options{Refuse: func(string) *mailcatch.Refusal {
-		if refuse {
+		if !open.Load() {
 			return &mailcatch.Refusal{Code: 451, Text: "later"}
 		}
 		return nil
@@ -323,7 +325,7 @@ func TestLaterAttemptTakesTheRecordOver(t *testing.T) {
 	if _, err := o.mailer.Send(t.Context(), request("job-1")); err == nil {
 		t.Fatal("the first attempt was taken")
 	}
-	refuse = false
+	open.Store(true)
 	second := request("job-1")
 	second.Attempt = 2
 	if _, err := o.mailer.Send(t.Context(), second); err != nil {
@@ -383,6 +385,36 @@ func TestDatabaseThatIsDownStopsTheSending(t *testing.T) {
 	_, err := m.Send(t.Context(), request("job-1"))
 	if err == nil || jobs.IsUnrecoverable(err) || len(c.Mails()) != 0 {
 		t.Errorf("got %v with %d mails out; nobody could tell whether they went out before", err, len(c.Mails()))
+	}
+}
+
+// forgetful is a record that cannot be written.
+type forgetful struct{}
+
+func (forgetful) Find(context.Context, string) (email.Record, bool, error) {
+	return email.Record{}, false, nil
+}
+
+func (forgetful) Record(context.Context, email.Record) error { return errors.New("disk full") }
+
+func TestMailThatCannotBeRecordedStaysSentAndIsLogged(t *testing.T) {
+	for name, refusal := range map[string]*mailcatch.Refusal{"sent": nil, "refused": {Code: 550, Text: "no <ada@example.com>"}} {
+		t.Run(name, func(t *testing.T) {
+			c := catch(t, mailcatch.Options{Refuse: func(string) *mailcatch.Refusal { return refusal }})
+			var log strings.Builder
+			m, err := email.New(smtp(t, c.Addr(), "", nil), forgetful{}, email.Options{
+				From: "no-reply@example.com", HashKey: hashKey, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.Send(t.Context(), request("job-1")); (err != nil) != (refusal != nil) {
+				t.Errorf("got %v", err)
+			}
+			if !strings.Contains(log.String(), "disk full") || !strings.Contains(log.String(), "job_id=job-1") || strings.Contains(log.String(), "ada@") {
+				t.Errorf("the log says %s", log.String())
+			}
+		})
 	}
 }
 
