@@ -278,10 +278,21 @@ func (c custom) value(i int, of *cells) document.Value {
 	case report.Count:
 		return count(m.filled)
 	case report.Avg:
-		return document.Ratio(m.sum, float64(m.filled))
+		return tidy(document.Ratio(m.sum, float64(m.filled)))
 	default:
-		return document.Number(math.Round(m.sum*1e6) / 1e6) // sums of cents, without the noise of binary fractions
+		return tidy(document.Number(m.sum))
 	}
+}
+
+// tidy keeps six decimals. What is beyond them is the noise of binary fractions,
+// which depends on the order in which a database adds, so that two databases
+// with the same rows would tell different numbers.
+func tidy(v document.Value) document.Value {
+	n, ok := v.Float()
+	if !ok {
+		return v
+	}
+	return document.Number(math.Round(n*1e6) / 1e6)
 }
 
 // nothing is the measure i of no rows: an average of nothing is no number.
