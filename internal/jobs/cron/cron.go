@@ -46,6 +46,8 @@
 // 1919 good lines in testdata, gives other times for 106, and takes 144 of the
 // 361 bad ones. A wrapper would have to hold most of what is here.
 //
+// # Zones
+//
 // Nothing here reads a clock or a zone database. The location is the caller's:
 // binaries import time/tzdata, so that they have zones on a machine without any.
 package cron
