@@ -107,20 +107,20 @@ func (d Dataset) withDefaults() Dataset {
 // heading turns a name into words: createdAt and created_at are "Created at".
 func heading(name string) string {
 	var words strings.Builder
-	upper := true // the previous rune does not end a word
+	previous := 'A' // nothing stands before the first word
 	for i, r := range name {
 		switch {
-		case r == '_' || r == '-':
-			words.WriteByte(' ')
 		case i == 0:
 			words.WriteRune(unicode.ToUpper(r))
-		case unicode.IsUpper(r) && !upper:
+		case r == '_' || r == '-':
 			words.WriteByte(' ')
-			words.WriteRune(unicode.ToLower(r))
 		default:
-			words.WriteRune(r)
+			if unicode.IsUpper(r) && !unicode.IsUpper(previous) {
+				words.WriteByte(' ')
+			}
+			words.WriteRune(unicode.ToLower(r))
 		}
-		upper = unicode.IsUpper(r)
+		previous = r
 	}
 	return words.String()
 }
