@@ -62,7 +62,8 @@ type Mailer interface {
 type Request struct {
 	JobID   string
 	Attempt int
-	Waited  time.Duration // since the job was added
+	Queued  time.Time     // when the job was added
+	Waited  time.Duration // since then
 	Payload Payload
 }
 
@@ -88,7 +89,8 @@ func (s *Sender) Send(ctx context.Context, r Request) (email.Result, error) {
 		return email.Result{}, err
 	}
 	return s.mailer.Send(ctx, email.SendRequest{
-		JobID: r.JobID, Attempt: r.Attempt, TenantID: r.Payload.TenantID, Payload: mail(r.Payload.To, payload, result),
+		JobID: r.JobID, Attempt: r.Attempt, TenantID: r.Payload.TenantID,
+		QueuedAt: r.Queued, Payload: mail(r.Payload.To, payload, result),
 	})
 }
 
