@@ -81,7 +81,7 @@ func (b *Broker) Remove(ctx context.Context, id string, children bool) error {
 	if children {
 		flag = 1
 	}
-	_, err := b.code(ctx, call{script: "remove", args: []any{b.now, id, flag}, resent: -1})
+	_, err := b.code(ctx, call{script: "remove", args: []any{b.now, 0, id, flag}, resent: 1})
 	return err
 }
 
@@ -102,12 +102,23 @@ func (b *Broker) Resume(ctx context.Context) error {
 
 // Drain removes waiting jobs, and on request delayed ones, and returns how many.
 func (b *Broker) Drain(ctx context.Context, delayed bool) (removed int, err error) {
-	flag, offset := 0, 0
+	places := []string{"wait", "paused", "prioritized"}
 	if delayed {
-		flag = 1
+		places = append(places, "delayed")
 	}
-	for {
-		reply, err := b.send(ctx, call{script: "drain", args: []any{b.now, flag, offset}, resent: -1})
+	for _, place := range places {
+		n, err := b.drainPlace(ctx, place)
+		removed += n
+		if err != nil {
+			return removed, err
+		}
+	}
+	return removed, nil
+}
+
+func (b *Broker) drainPlace(ctx context.Context, place string) (removed int, err error) {
+	for offset := 0; ; {
+		reply, err := b.send(ctx, call{script: "drain", args: []any{b.now, place, offset}, resent: -1})
 		if err != nil {
 			return removed, err
 		}
@@ -186,7 +197,7 @@ func (b *Broker) Obliterate(ctx context.Context, force bool) error {
 		flag = 1
 	}
 	for {
-		more, err := b.code(ctx, call{script: "obliterate", args: []any{flag}, resent: -1})
+		more, err := b.code(ctx, call{script: "obliterate", args: []any{b.now, flag}, resent: -1})
 		if err != nil || more == 0 {
 			return err
 		}

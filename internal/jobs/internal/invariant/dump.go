@@ -48,7 +48,7 @@ func (s *snapshot) text(events bool) string {
 			fmt.Fprintf(&b, "  %s\n", describeEvent(entry))
 		}
 	}
-	return strings.ReplaceAll(b.String(), s.base, "Q:")
+	return strings.NewReplacer(s.base, "Q:", strings.TrimSuffix(s.base, ":")+`"`, `Q"`).Replace(b.String())
 }
 
 func (v value) describe() string {

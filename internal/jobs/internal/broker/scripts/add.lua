@@ -17,7 +17,8 @@
 -- RETURNS {code, …}   per job: 0 added, 1 was there already
 -- ERRORS  none after the first write: everything was checked before sending.
 --         Sent again with resent = 1, a job that the first sending added, even
---         one that has finished and gone since, is not added again.
+--         one that has finished and gone since, is not added again, and has the
+--         same code: the first sending told the stream what it did.
 --
 -- include queue
 -- include event
@@ -27,7 +28,7 @@
 
 local now = tonumber(ARGV[2])
 local resent = ARGV[3] == '1'
-local waiting, any_now, any_later, codes = {}, false, false, {}
+local waiting, any_now, any_later, codes, added = {}, false, false, {}, 0
 
 -- The time is asked for only where it decides something; otherwise the id of
 -- the stream entry tells it.
@@ -39,22 +40,43 @@ local function current_ms()
   return now
 end
 
-local function told_in_stream(id)
-  local entries = redis.call('XRANGE', events, ARGV[4], '+', 'COUNT', 1000)
+-- told_of(id) is 'added' or 'duplicated', whichever the stream told last of the
+-- job since the first sending. It is read once, and only when a reply was lost,
+-- the newest first, as far as the stream is usually long.
+local told
+local function read_page(upper)
+  local entries = redis.call('XREVRANGE', events, upper, ARGV[4], 'COUNT', 1000)
   for _, entry in ipairs(entries) do
     local fields = entry[2]
-    if fields[2] == 'added' and fields[4] == id then return true end
+    local name, id = fields[2], fields[4]
+    if (name == 'added' or name == 'duplicated') and not told[id] then told[id] = name end
   end
-  return false
+  return #entries == 1000 and entries[1000][1]
 end
 
-local function known(id, origin)
-  if origin == 'made' and not resent then return false end
-  if redis.call('EXISTS', base .. id) == 1 then
-    if not resent then event('duplicated', 'jobId', id) end
-    return true
+local function told_of(id)
+  if told then return told[id] end
+  told = {}
+  local upper = '+'
+  for _ = 1, 10 do
+    upper = read_page(upper)
+    if not upper then break end
   end
-  return resent and told_in_stream(id)
+  return told[id]
+end
+
+-- known is the code of a job that is not to be added, or nil.
+local function known(id, origin)
+  if origin == 'made' and not resent then return nil end
+  local exists = redis.call('EXISTS', base .. id) == 1
+  if resent then
+    if exists and origin == 'made' then return 0 end
+    local word = told_of(id)
+    if word then return word == 'added' and 0 or 1 end
+  end
+  if not exists then return nil end
+  event('duplicated', 'jobId', id)
+  return 1
 end
 
 local function delay_of(text)
@@ -94,16 +116,18 @@ end
 
 local function add(i)
   local id, delay = ARGV[i], delay_of(ARGV[i + 5])
-  if known(id, ARGV[i + 1]) then return 1 end
+  local code = known(id, ARGV[i + 1])
+  if code then return code end
   if delay > 0 then current_ms() end
   store(id, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], delay, ARGV[i + 6])
   place(id, delay, tonumber(ARGV[i + 6]), ARGV[i + 7])
+  added = added + 1
   return 0
 end
 
-local count = (#ARGV - 4) / 8
-redis.call('INCRBY', base .. 'id', int(count))
 for i = 5, #ARGV, 8 do codes[#codes + 1] = add(i) end
+local count = resent and added or #codes
+if count > 0 then redis.call('INCRBY', base .. 'id', int(count)) end
 flush_waiting()
 if any_later then mark_next() end
 if any_now then mark_now() end

@@ -53,12 +53,13 @@ if redis.call('EXISTS', base .. id) == 1 then
 end
 
 local delay = math.max(0, next - now)
-local opts = ARGV[8] .. ',"jobId":' .. cjson.encode(id) .. ',"delay":' .. int(delay) .. ',"timestamp":' .. int(now)
+local comma = ARGV[8] == '{' and '' or ','
+local opts = ARGV[8] .. comma .. '"jobId":' .. cjson.encode(id) .. ',"delay":' .. int(delay) .. ',"timestamp":' .. int(now)
 if ARGV[5] ~= '' then opts = opts .. ',"prevMillis":' .. int(next) end
 opts = opts .. '}'
 local name = stored[1] or ''
 redis.call('ZADD', schedule, int(next), scheduler)
-redis.call('HINCRBY', hash, 'ic', 1)
+redis.pcall('HINCRBY', hash, 'ic', 1) -- shown to people; a broken one must not end the schedule
 redis.call('INCR', base .. 'id')
 event('added', 'jobId', id, 'name', name)
 redis.call('HSET', base .. id, 'name', name, 'data', stored[2] or '{}', 'opts', opts, 'timestamp', int(now),

@@ -12,8 +12,9 @@
 -- include event
 -- include mark
 -- include enqueue
+-- include is_job
 local id, delay = ARGV[3], tonumber(ARGV[4])
-if redis.call('EXISTS', base .. id) == 0 then return -1 end
+if not is_job(base .. id) then return -1 end
 if redis.call('ZREM', delayed, id) == 0 then return -3 end
 redis.call('HSET', base .. id, 'delay', int(delay))
 put_off(id, now + delay)

@@ -12,8 +12,9 @@
 -- include event
 -- include mark
 -- include enqueue
+-- include is_job
 local id, priority = ARGV[2], tonumber(ARGV[3])
-if redis.call('EXISTS', base .. id) == 0 then return -1 end
+if not is_job(base .. id) then return -1 end
 local waits = redis.call('ZREM', prioritized, id) == 1 or redis.call('LREM', wait, -1, id) == 1
 redis.call('HSET', base .. id, 'priority', int(priority))
 if not waits then return 0 end

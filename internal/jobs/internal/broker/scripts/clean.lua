@@ -61,4 +61,5 @@ for _, id in ipairs(candidates()) do
     passed = passed + 1
   end
 end
+if state == 'active' then mark_left() end
 return { removed, passed }

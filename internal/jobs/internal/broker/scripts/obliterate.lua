@@ -2,20 +2,28 @@
 --
 -- KEYS    1 meta       hash   the queue's settings; names the slot
 -- ARGV    1 base       string what every key of this queue starts with
---         2 force      0|1    also when jobs are active
+--         2 now        ms     0 for the server's clock
+--         3 force      0|1    also when jobs are active
 -- RETURNS 1 while work remains: call again; 0 done; -101 not paused, -102 jobs
 --         are active
 --
+-- A parent in another queue no longer waits for children that lived here.
+--
 -- include queue
+-- include now
+-- include event
+-- include mark
+-- include parent
 -- include delete
 if not paused then return redis.call('EXISTS', KEYS[1]) == 0 and 0 or -101 end
-if ARGV[2] == '0' and redis.call('EXISTS', active) == 1 then return -102 end
+if ARGV[3] == '0' and redis.call('EXISTS', active) == 1 then return -102 end
 local left = 300
 
 local function drop(ids)
   for _, id in ipairs(ids) do
-    local dedup_id = redis.pcall('HGET', base .. id, 'deid')
-    if type(dedup_id) == 'string' then redis.call('DEL', base .. 'de:' .. dedup_id, base .. 'dn:' .. dedup_id) end
+    local fields = redis.pcall('HMGET', base .. id, 'deid', 'parentKey')
+    if fields[1] then redis.call('DEL', base .. 'de:' .. fields[1], base .. 'dn:' .. fields[1]) end
+    if fields[2] and split_key(fields[2]) ~= base then detach(base .. id, fields[2]) end
     delete_job(id)
     redis.call('DEL', base .. id .. ':lock')
   end

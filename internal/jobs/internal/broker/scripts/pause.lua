@@ -7,6 +7,7 @@
 --
 -- include queue
 -- include event
+-- include ensure_meta
 redis.call('DEL', marker)
 if paused then return 0 end
 redis.call('HSET', KEYS[1], 'paused', '1')

@@ -10,9 +10,10 @@
 -- include event
 -- include mark
 -- include enqueue
+-- include is_job
 local id = ARGV[3]
 local job = base .. id
-if redis.call('EXISTS', job) == 0 then return -1 end
+if not is_job(job) then return -1 end
 if redis.call('ZREM', delayed, id) == 0 then
   if ARGV[2] == '1' and redis.call('HGET', job, 'delay') == '0' then return 0 end
   return -3

@@ -4,11 +4,13 @@
 -- KEYS    1 meta       hash   the queue's settings; names the slot
 -- ARGV    1 base       string what every key of this queue starts with
 --         2 now        ms     0 for the server's clock
---         3 id         string
---         4 children   0|1    remove the children too
+--         3 resent     0|1
+--         4 id         string
+--         5 children   0|1    remove the children too
 -- RETURNS 0, -1 no such job, -8 pending run of a scheduler, -100 the job or a
 --         child is being worked on
--- ERRORS  every lock is looked at before the first write
+-- ERRORS  every lock is looked at before the first write. Sent again, a job that
+--         is not there is one that the first sending removed.
 --
 -- include queue
 -- include now
@@ -20,15 +22,15 @@
 -- include dedup
 -- include find
 -- include remove
-local root = ARGV[3]
-if redis.call('EXISTS', base .. root) == 0 then return -1 end
+local root = ARGV[4]
+if redis.call('EXISTS', base .. root) == 0 then return ARGV[3] == '1' and 0 or -1 end
 if pending_run(root) then return -8 end
 
 local doomed, seen = {}, {}
 local function collect(key)
   if seen[key] or #doomed >= 1000 then return end
   seen[key] = true
-  if ARGV[4] == '1' then
+  if ARGV[5] == '1' then
     for _, child in ipairs(redis.call('SMEMBERS', key .. ':dependencies')) do collect(child) end
     for _, child in ipairs(redis.call('HKEYS', key .. ':processed')) do collect(child) end
     for _, child in ipairs(redis.call('HKEYS', key .. ':failed')) do collect(child) end
@@ -42,20 +44,29 @@ for _, key in ipairs(doomed) do
 end
 
 -- The helpers speak of one queue; a child may live in another.
-local own = { base = base, wait = wait, active = active, delayed = delayed, prioritized = prioritized, events = events }
+local own = base
 local function enter(queue)
   base, wait, active = queue, queue .. 'wait', queue .. 'active'
   delayed, prioritized, events = queue .. 'delayed', queue .. 'prioritized', queue .. 'events'
 end
 
+-- An id of this queue may hold colons; of another queue's only those of runs of
+-- a scheduler can be told from its name.
+local function home_of(key)
+  if string.sub(key, 1, #own) == own then return own, string.sub(key, #own + 1) end
+  local queue, id = string.match(key, '^(.*:)(repeat:[^:]*:%d+)$')
+  if queue then return queue, id end
+  return split_key(key)
+end
+
 for _, key in ipairs(doomed) do
-  local queue, id = split_key(key)
-  if string.match(key, ':repeat:[^:]*:%d+$') then queue, id = string.match(key, '^(.*:)(repeat:[^:]*:%d+)$') end
+  local queue, id = home_of(key)
   enter(queue)
-  local parent_key = redis.call('HGET', key, 'parentKey')
-  if parent_key then detach(key, parent_key) end
+  local parent_key = redis.pcall('HGET', key, 'parentKey')
+  if type(parent_key) == 'string' then detach(key, parent_key) end
   local prev = take_out(id)
   if forget(id) > 0 then event('removed', 'jobId', id, 'prev', prev) end
 end
-enter(own.base)
+enter(own)
+mark_left()
 return 0

@@ -11,22 +11,22 @@
 -- RETURNS 0, -1 no such job, -3 the job is not in from
 --
 -- include queue
+-- include now
 -- include event
 -- include mark
 -- include enqueue
+-- include parent
+-- include is_job
 local id, from = ARGV[4], ARGV[5]
 local job = base .. id
--- include now
--- include parent
-local priority = redis.call('HGET', job, 'priority')
-if not priority and redis.call('EXISTS', job) == 0 then return -1 end
+if not is_job(job) then return -1 end
 if redis.call('ZREM', base .. from, id) == 0 then
   if ARGV[3] == '1' and not redis.call('HGET', job, 'finishedOn') then return 0 end
   return -3
 end
 redis.call('HDEL', job, 'finishedOn', 'processedOn', from == 'failed' and 'failedReason' or 'returnvalue')
 for counter in string.gmatch(ARGV[6], '%l+') do redis.call('HDEL', job, counter) end
-enqueue(id, tonumber(priority) or 0, ARGV[7])
+enqueue(id, tonumber(redis.call('HGET', job, 'priority')) or 0, ARGV[7])
 local parent_key = redis.call('HGET', job, 'parentKey')
 if parent_key then reattach(job, parent_key, from) end
 event('waiting', 'jobId', id, 'prev', from)

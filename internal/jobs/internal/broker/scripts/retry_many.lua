@@ -16,6 +16,7 @@
 -- include mark
 -- include enqueue
 -- include parent
+-- include is_job
 local from, upper = ARGV[3], ARGV[4] == '' and '+inf' or ARGV[4]
 local count = math.min(tonumber(ARGV[5]), 500)
 local ids = redis.call('ZRANGEBYSCORE', base .. from, '-inf', upper, 'LIMIT', 0, count)
@@ -33,7 +34,7 @@ end
 
 local function move(id)
   local job = base .. id
-  if redis.call('TYPE', job).ok ~= 'hash' then return end
+  if not is_job(job) then return end
   clear(job)
   enqueue(id, tonumber(redis.call('HGET', job, 'priority')) or 0, 'LPUSH')
   event('waiting', 'jobId', id, 'prev', from)

@@ -6,7 +6,8 @@
 --         3 resent     0|1    1 when an earlier sending's reply was lost
 --         4 token      string names this call; locks the jobs it takes
 --         5 lock_ms    ms     how long those locks hold
---         6 want       int    how many jobs to take at most, 0 for none
+--         6 want       int    how many jobs to take at most, 0 for none, 500
+--                             at most
 --         7 worker     string name stored with the jobs, '' for none
 --         8 limit_max  int    jobs per limit_duration, '' for no limit
 --         9 limit_duration ms '' for none
@@ -63,13 +64,13 @@ local function read_outcomes()
   return list
 end
 
-local function tell_drained(ended, want)
-  if ended == 0 or #taken > 0 then return end
+local function tell_drained(finished, want)
+  if finished == 0 or #taken > 0 then return end
   if want > 0 and (next_due or paused or maxed() or limited_ms > 0) then return end
   if redis.call('EXISTS', wait, active, prioritized) == 0 then event('drained') end
 end
 
-local list, want, codes = read_outcomes(), tonumber(ARGV[6]), {}
+local list, want, codes = read_outcomes(), math.min(tonumber(ARGV[6]), 500), {}
 promote_due()
 if #list > 0 then codes = finish_all(list) end
 local points = tonumber(ARGV[10])
@@ -78,14 +79,15 @@ if points > 0 and ended.failed > 0 then count_metric('failed', ended.failed, poi
 if ARGV[3] == '1' then retake() end
 local missing = want - #taken / 2
 if missing > 0 then take(missing) end
-tell_drained(#freed_ids, want)
+tell_drained(ended.completed + ended.failed, want)
 
-local left = 0
-if not exhausted and not paused and limited_ms == 0 then
-  if redis.call('EXISTS', wait, prioritized) > 0 and not maxed() then
-    redis.call('ZADD', marker, 0, '0')
-    left = 1
-  end
+-- More may be due than one call promotes.
+local function some_left()
+  if paused or limited_ms > 0 or maxed() then return false end
+  if next_due and next_due <= now then return true end
+  return not exhausted and redis.call('EXISTS', wait, prioritized) > 0
 end
-if put_some_off then next_due = head_of_delayed() end
+
+local left = some_left() and 1 or 0
+if left == 1 then redis.call('ZADD', marker, 0, '0') end
 return { int(now), codes, taken, next_due and int(next_due) or '0', limited_ms, left }

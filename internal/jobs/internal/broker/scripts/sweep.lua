@@ -13,9 +13,9 @@
 --
 -- As in BullMQ a job is given back when it was active at two sweeps, nobody
 -- renewed its lock in between, and the lock is gone. Our rhythm is our own: the
--- next sweep comes when the first lock would run out. A sweep that comes late
--- marks only, because the server or all of us stood still and the locks ran
--- out with nobody at fault. Node's workers see stalled-check and leave it to us.
+-- next sweep comes when the first lock would run out. A sweep that comes late,
+-- or is the first after a long time, marks only, because the server or all of us
+-- stood still and the locks ran out with nobody at fault. Node's workers see stalled-check and leave it to us.
 -- At most 1,000 active jobs are looked at in a call, the oldest first.
 --
 -- include queue
@@ -24,18 +24,23 @@ if redis.call('EXISTS', active, base .. 'stalled') == 0 then return { interval, 
 -- include now
 -- include event
 -- include mark
+-- include is_job
 local stalled = base .. 'stalled'
 local last = redis.call('HMGET', KEYS[2], 'at', 'from')
 local at, from = tonumber(last[1]), tonumber(last[2]) or 0
 if at and now - at >= 0 and now - at < gap then return { gap - (now - at), {} } end
-local late = at and now - at > 2 * interval
+local late = not at or now - at > 2 * interval
 
+-- window is the part of the active list that this sweep looks at. whole says
+-- that it is all of it, so that no mark of an earlier sweep counts any more.
+local whole
 local function window()
   local ids = redis.call('LRANGE', active, -from - 1000, -from - 1)
   if #ids == 0 and from > 0 then
     from = 0
     ids = redis.call('LRANGE', active, -1000, -1)
   end
+  whole = from == 0 and #ids < 1000
   from = #ids == 1000 and from + 1000 or 0
   return ids
 end
@@ -59,7 +64,7 @@ end
 local function give_back(id)
   local job = base .. id
   if redis.call('LREM', active, 1, id) == 0 then return false end
-  if redis.call('TYPE', job).ok ~= 'hash' then return false end
+  if not is_job(job) then return false end
   if limit >= 0 and count_stall(job) > limit and may_fail(job) then
     redis.call('HSET', job, 'defa', 'job stalled more than allowable limit')
   elseif limit < 0 then
@@ -76,7 +81,7 @@ redis.call('HSET', KEYS[2], 'at', int(now), 'from', int(from))
 redis.call('PEXPIRE', KEYS[2], int(20 * interval))
 redis.call('SET', base .. 'stalled-check', int(now), 'PX', int(2 * interval))
 
-local recovered, running, wake_in = {}, {}, interval
+local recovered, gone, running, wake_in = {}, {}, {}, interval
 local function look_at(id, lock, suspect)
   if lock then
     running[#running + 1] = id
@@ -87,8 +92,9 @@ local function look_at(id, lock, suspect)
   elseif suspect == 0 or late then
     running[#running + 1] = id
     wake_in = math.min(wake_in, gap)
-  elseif give_back(id) then
-    recovered[#recovered + 1] = id
+  else
+    gone[#gone + 1] = id
+    if give_back(id) then recovered[#recovered + 1] = id end
   end
 end
 
@@ -99,7 +105,11 @@ if #ids > 0 then
   local suspects = redis.call('SMISMEMBER', stalled, unpack(ids))
   for i = #ids, 1, -1 do look_at(ids[i], locks[i], suspects[i]) end
 end
-if from == 0 and #ids < 1000 then redis.call('DEL', stalled) end
+if whole then
+  redis.call('DEL', stalled)
+elseif #gone > 0 then
+  redis.call('SREM', stalled, unpack(gone))
+end
 if #running > 0 then redis.call('SADD', stalled, unpack(running)) end
 if #recovered > 0 then mark_left() end
 return { math.max(gap, wake_in), recovered }

@@ -130,29 +130,27 @@ local counting = { completed = true, failed = true, retry = true, retry_first = 
 
 -- The active list as it will be: read once, written once, when several jobs
 -- leave it together; otherwise LREM.
-local active_ids
+local active_ids, occurrences, active_changed
 local function load_active(n)
   if n < 4 or redis.call('LLEN', active) > 1000 then return end
-  active_ids = {}
-  local ids = redis.call('LRANGE', active, 0, -1)
-  for i = 1, #ids do active_ids[ids[i]] = (active_ids[ids[i]] or 0) + 1 end
-  active_ids.order = ids
+  active_ids, occurrences = redis.call('LRANGE', active, 0, -1), {}
+  for _, id in ipairs(active_ids) do occurrences[id] = (occurrences[id] or 0) + 1 end
 end
 
 local function leave_active(id)
   if not active_ids then return redis.call('LREM', active, -1, id) == 1 end
-  if (active_ids[id] or 0) == 0 then return false end
-  active_ids[id] = active_ids[id] - 1
-  active_ids.changed = true
+  if (occurrences[id] or 0) == 0 then return false end
+  occurrences[id] = occurrences[id] - 1
+  active_changed = true
   return true
 end
 
 local function store_active()
-  if not active_ids or not active_ids.changed then return end
+  if not active_changed then return end
   local rest = {}
-  for _, id in ipairs(active_ids.order) do
-    if active_ids[id] > 0 then
-      active_ids[id] = active_ids[id] - 1
+  for _, id in ipairs(active_ids) do
+    if occurrences[id] > 0 then
+      occurrences[id] = occurrences[id] - 1
       rest[#rest + 1] = id
     end
   end
@@ -160,23 +158,32 @@ local function store_active()
   if #rest > 0 then redis.call('RPUSH', active, unpack(rest)) end
 end
 
+local function free(id)
+  freed_locks[#freed_locks + 1] = base .. id .. ':lock'
+  freed_ids[#freed_ids + 1] = id
+end
+
+-- An attempt whose job was removed, or replaced by something else, is over too:
+-- its id leaves the active list, and nobody gets a job without content.
 local function finish_one(o, lock, may_have_children)
   local job = base .. o.id
   local fields = redis.pcall('HMGET', job, 'atm', 'deid', 'parentKey', 'parent', 'defa', 'stc', 'priority', 'timestamp')
-  if fields.err then return -1 end
-  local missing = not fields[8] and not fields[7] and redis.call('EXISTS', job) == 0
+  local missing = fields.err or (not fields[8] and not fields[7] and redis.call('EXISTS', job) == 0)
   if lock ~= o.token then
     if recorded_before(o, not missing and fields) then return 0 end
     return missing and -1 or lock_code(lock)
   end
-  if missing then return -1 end
+  if missing then
+    free(o.id)
+    leave_active(o.id)
+    return -1
+  end
   if may_have_children and o.kind == 'completed' then
     local code = children_code(job)
     if code then return code end
   end
   if not leave_active(o.id) then return -3 end
-  freed_locks[#freed_locks + 1] = job .. ':lock'
-  freed_ids[#freed_ids + 1] = o.id
+  free(o.id)
   outcomes[o.kind](o, job, (tonumber(fields[1]) or 0) + 1, fields)
   return 0
 end
@@ -206,6 +213,7 @@ local function finish_all(list)
     redis.call('SREM', base .. 'stalled', unpack(freed_ids))
   end
   if put_some_off then mark_next() end
+  next_due = head_of_delayed()
   for _, rule in pairs(swept) do
     if rule.policy.age > 0 then keep_younger(rule.set, rule.policy.age, rule.policy.limit) end
     if rule.policy.count > 0 then keep_newest(rule.set, rule.policy.count) end

@@ -27,7 +27,7 @@ local function parent_to_wait(queue, id)
     redis.call('ZADD', queue .. 'delayed', int(due * 4096), id)
     redis.call('XADD', queue .. 'events', '*', 'event', 'delayed', 'jobId', id, 'delay', int(due))
     local head = redis.call('ZRANGE', queue .. 'delayed', 0, 0, 'WITHSCORES')
-    redis.call('ZADD', queue .. 'marker', int(math.floor(tonumber(head[2]) / 4096)), '1')
+    redis.call('ZADD', queue .. 'marker', int(due_of(head[2])), '1')
     return
   end
   if priority > 0 then
@@ -76,16 +76,17 @@ end
 local function child_failed(key, parent_key, parent, reason)
   local ok, flags = pcall(cjson.decode, parent or '')
   if not ok or type(flags) ~= 'table' then return end
-  if not (flags.fpof or flags.cpof or flags.idof or flags.rdof) then return end
+  local fpof, cpof, idof, rdof = flags.fpof == true, flags.cpof == true, flags.idof == true, flags.rdof == true
+  if not (fpof or cpof or idof or rdof) then return end
   if redis.call('SREM', parent_key .. ':dependencies', key) == 0 then return end
-  if flags.fpof then
+  if fpof then
     fail_parent(key, parent_key)
-  elseif flags.cpof then
+  elseif cpof then
     redis.call('HSET', parent_key .. ':failed', key, reason)
     release_if_waiting(parent_key)
   else
     release_if_done(parent_key)
-    if flags.idof then redis.call('HSET', parent_key .. ':failed', key, reason) end
+    if idof then redis.call('HSET', parent_key .. ':failed', key, reason) end
   end
 end
 

@@ -7,7 +7,7 @@ local next_due
 
 local function head_of_delayed()
   local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-  return head[2] and math.floor(tonumber(head[2]) / 4096)
+  return head[2] and due_of(head[2])
 end
 
 local function promote_one(id, plain, ranked)

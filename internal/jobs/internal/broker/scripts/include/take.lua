@@ -2,9 +2,11 @@
 --
 -- take(want) appends {id, fields} pairs to taken. It looks into the wait list
 -- first, then among the prioritized. exhausted says that both are empty now;
--- limited_ms is set when a rate limit is in force. An id without a hash is dropped; a hash whose counters are not numbers
--- goes to failed with the reason, so that it can never come round again.
-local taken, limited_ms, exhausted = {}, 0, false
+-- limited_ms is set when a rate limit is in force. An id without a hash is
+-- dropped; a hash whose counters are not numbers goes to failed with the
+-- reason, so that it can never come round again, and whoever waits for it
+-- learns of its end.
+local taken, limited_ms, exhausted, freed = {}, 0, false, false
 
 local function rate_limit(want)
   local limit = tonumber(settings[4]) or worker.limit_max
@@ -42,10 +44,15 @@ local function field(fields, name)
   end
 end
 
-local function fail_corrupt(id, reason)
+local function fail_corrupt(id, fields, reason)
+  local dedup_id, parent_key = field(fields, 'deid'), field(fields, 'parentKey')
+  if dedup_id then dedup_finished(id, dedup_id) end
+  if parent_key then child_failed(base .. id, parent_key, field(fields, 'parent'), reason) end
   redis.call('HSET', base .. id, 'failedReason', reason, 'finishedOn', int(now), 'ats', '0', 'atm', '0')
+  redis.call('HDEL', base .. id, 'defa')
   redis.call('ZADD', base .. 'failed', int(now), id)
   event('failed', 'jobId', id, 'failedReason', reason, 'prev', 'waiting')
+  freed = true
 end
 
 local function lock_and_start(id, fields, ats)
@@ -68,7 +75,7 @@ local function start(id, counted, started)
   if fields.err or #fields == 0 then return end
   local ats, atm = tonumber(field(fields, 'ats') or '0'), tonumber(field(fields, 'atm') or '0')
   if not ats or not atm then
-    fail_corrupt(id, 'stored job is corrupt: ats and atm must be numbers')
+    fail_corrupt(id, fields, 'stored job is corrupt: ats and atm must be numbers')
     return
   end
   if counted and not field(fields, 'defa') then count_start() end
@@ -83,20 +90,22 @@ local function take(want)
   local allowed, counted = rate_limit(want)
   if allowed <= 0 then return end
   local ids, started = pop(allowed), {}
-  exhausted = #ids < allowed
   for i = 1, #ids do start(ids[i], counted, started) end
+  exhausted = #ids < allowed and not freed
   if #started > 0 then redis.call('LPUSH', active, unpack(started)) end
 end
 
 -- retake finds what an earlier sending of this call took: jobs locked with the
--- token that names the call. The newest are at the head of the list.
+-- token that names the call, in the order in which it took them. The newest are
+-- at the head of the list.
 local function retake()
   local ids = redis.call('LRANGE', active, 0, 999)
   if #ids == 0 then return end
   local locks = {}
   for i, id in ipairs(ids) do locks[i] = base .. id .. ':lock' end
-  for i, lock in ipairs(redis.call('MGET', unpack(locks))) do
-    if lock == worker.token then
+  locks = redis.call('MGET', unpack(locks))
+  for i = #ids, 1, -1 do
+    if locks[i] == worker.token then
       taken[#taken + 1] = ids[i]
       taken[#taken + 1] = redis.call('HGETALL', base .. ids[i])
     end
