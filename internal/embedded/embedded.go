@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
 )
 
 // Options say where the server listens. The zero value takes a free port.
@@ -19,6 +20,8 @@ type Options struct {
 type Server struct {
 	addr   string
 	mini   *miniredis.Miniredis
+	below  *server.Server // what miniredis serves with
+	gate   gate
 	conns  *registry
 	lib    *library
 	expiry *expiry
@@ -39,6 +42,7 @@ func Start(o Options) (*Server, error) {
 	s := &Server{
 		addr:   mini.Addr(),
 		mini:   mini,
+		below:  mini.Server(),
 		conns:  newRegistry(),
 		lib:    newLibrary(),
 		expiry: newExpiry(mini),
@@ -46,7 +50,7 @@ func Start(o Options) (*Server, error) {
 	}
 	s.close = sync.OnceFunc(s.stop)
 	s.hooks = s.table()
-	mini.Server().SetPreHook(s.intercept)
+	s.below.SetPreHook(s.intercept)
 	s.expiry.start()
 	return s, nil
 }
@@ -67,13 +71,9 @@ func (s *Server) Banner() string {
 func (s *Server) Close() { s.close() }
 
 func (s *Server) stop() {
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		s.mini.Close()
-	}()
+	s.gate.close()
 	// A client that blocks in BZPOPMIN can miss miniredis's own signal to leave,
-	// so the expiry keeps nudging until everybody has left.
-	<-stopped
+	// so the expiry goes on nudging until everybody has left.
+	s.mini.Close()
 	s.expiry.stop()
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,13 +68,30 @@ func TestManyClosesUnderLoadEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		client := dial(server.Addr())
+		var load sync.WaitGroup
 		for range 4 {
-			go client.BZPopMin(context.Background(), time.Minute, "marker")
+			load.Go(func() { client.BZPopMin(context.Background(), time.Minute, "marker") })
+			load.Go(func() {
+				for client.Eval(context.Background(), `return redis.call('INCR', 'k')`, nil).Err() == nil {
+				}
+			})
+			load.Go(func() {
+				for transact(client) == nil {
+				}
+			})
 		}
 		client.Ping(t.Context())
 		server.Close()
 		client.Close()
+		load.Wait()
 	}
+}
+
+func transact(client *redis.Client) error {
+	_, err := client.TxPipelined(context.Background(), func(p redis.Pipeliner) error {
+		return p.Eval(context.Background(), `return 1`, nil).Err()
+	})
+	return err
 }
 
 func TestStartOnATakenPortFails(t *testing.T) {
@@ -245,6 +263,40 @@ func TestInfoSaysWhatClientsLookFor(t *testing.T) {
 	memory := client.Info(t.Context(), "memory").Val()
 	if !strings.HasPrefix(memory, "# Memory\r\n") || strings.Contains(memory, "role:") {
 		t.Errorf("INFO memory:\n%s", memory)
+	}
+}
+
+func TestClientsThatAskForRESP3StayWithRESP2(t *testing.T) {
+	t.Parallel()
+	client := redis.NewClient(&redis.Options{Addr: start(t).Addr(), Protocol: 3, ClientName: "three"})
+	t.Cleanup(func() { client.Close() })
+	must(t, client.XAdd(t.Context(), &redis.XAddArgs{Stream: "s", ID: "1-1", Values: []string{"f", "v"}}).Err())
+	got, err := client.XRead(t.Context(), &redis.XReadArgs{Streams: []string{"s", "0"}}).Result()
+	must(t, err)
+	want := []redis.XStream{{Stream: "s", Messages: []redis.XMessage{{ID: "1-1", Values: map[string]any{"f": "v"}}}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("XREAD (-want +got):\n%s", diff)
+	}
+	if name := client.ClientGetName(t.Context()).Val(); name != "three" {
+		t.Errorf("the name given while connecting is %q", name)
+	}
+}
+
+func TestHelloGreetsLikeRedis(t *testing.T) {
+	t.Parallel()
+	client := start(t).client(t)
+	got, err := client.Do(t.Context(), "HELLO", "2", "SETNAME", "named").Slice()
+	must(t, err)
+	got[7] = nil // the connection's id
+	want := []any{"server", "redis", "version", "7.0.15", "proto", int64(2), "id", nil, "mode", "standalone", "role", "master", "modules", []any{}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("HELLO (-want +got):\n%s", diff)
+	}
+	if name := client.ClientGetName(t.Context()).Val(); name != "named" {
+		t.Errorf("the name given to HELLO is %q", name)
+	}
+	if err := client.Do(t.Context(), "HELLO", "2", "SETNAME").Err(); err == nil {
+		t.Error("HELLO 2 SETNAME without a name was accepted")
 	}
 }
 

@@ -13,13 +13,19 @@ type hook func(c *conn, peer *server.Peer, args []string) bool
 
 func (s *Server) table() map[string]hook {
 	return map[string]hook{
+		"CLUSTER": s.cluster,
 		"CLIENT":  s.client,
 		"CONFIG":  s.config,
+		"HELLO":   s.hello,
 		"INFO":    s.info,
 		"ROLE":    s.role,
-		"EVAL":    s.eval,
-		"EVALSHA": s.evalsha,
 		"SCRIPT":  s.script,
+
+		"EVAL":       s.scripts("EVAL"),
+		"EVAL_RO":    s.scripts("EVAL_RO"),
+		"EVALSHA":    s.scripts("EVALSHA"),
+		"EVALSHA_RO": s.scripts("EVALSHA_RO"),
+		"EXEC":       s.exec,
 	}
 }
 
@@ -30,8 +36,9 @@ var blocking = map[string]bool{
 	"BZPOPMIN": true, "BZPOPMAX": true, "BZMPOP": true, "WAIT": true,
 }
 
-// scripting are the commands whose hooks leave the answer to miniredis.
-var scripting = map[string]bool{"EVAL": true, "EVALSHA": true}
+// transacted are the commands whose hooks leave the answer to miniredis, so that
+// they fit into a transaction.
+var transacted = map[string]bool{"EVAL": true, "EVAL_RO": true, "EVALSHA": true, "EVALSHA_RO": true, "EXEC": true}
 
 // intercept sees every command before miniredis does. It returns true when the
 // command has been answered.
@@ -41,7 +48,7 @@ func (s *Server) intercept(peer *server.Peer, command string, args ...string) bo
 		return s.fromScript(peer, command, args)
 	}
 	s.expiry.catchUp()
-	if s.withinMulti(c, command) && !scripting[command] {
+	if s.withinMulti(c, command) && !transacted[command] {
 		return false
 	}
 	if h, ok := s.hooks[command]; ok {
@@ -80,7 +87,7 @@ func (s *Server) relax(peer *server.Peer, command string, args []string) bool {
 	}
 	rest, found := withoutLimit(args)
 	if found {
-		s.mini.Server().Dispatch(peer, append([]string{command}, rest...))
+		s.below.Dispatch(peer, append([]string{command}, rest...))
 	}
 	return found
 }
@@ -112,7 +119,7 @@ func (s *Server) redispatch(peer *server.Peer, args ...string) string {
 	var reply bytes.Buffer
 	inner := server.NewPeer(bufio.NewWriter(&reply))
 	inner.Ctx, inner.Resp3, inner.ClientName = peer.Ctx, peer.Resp3, peer.ClientName
-	s.conns.within(inner, func() { s.mini.Server().Dispatch(inner, args) })
+	s.conns.within(inner, func() { s.below.Dispatch(inner, args) })
 	inner.Flush()
 	peer.Ctx = inner.Ctx
 	return reply.String()

@@ -69,22 +69,33 @@ func hash(script string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func (s *Server) eval(_ *conn, peer *server.Peer, args []string) bool {
-	if len(args) < 2 {
-		return false
+// scripts runs a script, which EVAL and EVAL_RO name by its text and the others
+// by its hash.
+func (s *Server) scripts(command string) hook {
+	byText := strings.HasPrefix(command, "EVAL") && !strings.HasPrefix(command, "EVALSHA")
+	return func(_ *conn, peer *server.Peer, args []string) bool {
+		if len(args) < 2 {
+			return false
+		}
+		sha, run := args[0], s.lib.stored(args[0])
+		if byText {
+			sha, run = hash(args[0]), s.lib.expand(args[0])
+		}
+		s.run(peer, sha, append([]string{command, run}, args[1:]...))
+		return true
 	}
-	reply := s.redispatch(peer, append([]string{"EVAL", s.lib.expand(args[0])}, args[1:]...)...)
-	peer.WriteRaw(asRedis(reply, hash(args[0])))
+}
+
+// exec runs a transaction, which may hold scripts.
+func (s *Server) exec(_ *conn, peer *server.Peer, args []string) bool {
+	s.run(peer, "", append([]string{"EXEC"}, args...))
 	return true
 }
 
-func (s *Server) evalsha(_ *conn, peer *server.Peer, args []string) bool {
-	if len(args) < 2 {
-		return false
+func (s *Server) run(peer *server.Peer, sha string, args []string) {
+	if !s.gate.pass(func() { peer.WriteRaw(asRedis(s.redispatch(peer, args...), sha)) }) {
+		peer.WriteError("ERR the embedded Redis is closing")
 	}
-	reply := s.redispatch(peer, append([]string{"EVALSHA", s.lib.stored(args[0])}, args[1:]...)...)
-	peer.WriteRaw(asRedis(reply, args[0]))
-	return true
 }
 
 // script answers SCRIPT LOAD and EXISTS in terms of the hashes clients know.
