@@ -39,15 +39,16 @@ var arrows = map[string][]string{
 	"internal/jobs/admin":    engine(),
 
 	// Business: what a mail, an export, a report, an account is.
-	"internal/dataset": {"internal/jobs"},
-	"internal/email":   {"internal/jobs"},
-	"internal/export":  {"internal/jobs", "internal/dataset"},
-	"internal/report":  {"internal/jobs", "internal/dataset"},
-	"internal/outbox":  {"internal/jobs"},
-	"internal/users":   {"internal/jobs", "internal/outbox"},
+	"internal/dataset":     {"internal/jobs"},
+	"internal/email":       {"internal/jobs"},
+	"internal/emailreport": {"internal/jobs", "internal/email", "internal/report"},
+	"internal/export":      {"internal/jobs", "internal/dataset"},
+	"internal/report":      {"internal/jobs", "internal/dataset"},
+	"internal/outbox":      {"internal/jobs"},
+	"internal/users":       {"internal/jobs", "internal/outbox"},
 
 	// Edges: HTTP, SQL, files, the mail catcher, the Redis in the process.
-	"internal/handlers":  {"internal/jobs", "internal/dataset", "internal/email", "internal/export", "internal/report", "internal/users"},
+	"internal/handlers":  {"internal/jobs", "internal/dataset", "internal/email", "internal/emailreport", "internal/export", "internal/report", "internal/users"},
 	"internal/dashboard": {"internal/jobs"},
 	"internal/store":     {"internal/jobs", "internal/outbox", "internal/users"},
 	"internal/storage":   {},
@@ -59,6 +60,7 @@ var arrows = map[string][]string{
 	"internal/jobs/jobstest": engine("internal/jobs/queue", "internal/jobs/worker", "internal/jobs/schedule", "internal/jobs/events", "internal/jobs/admin", "internal/redistest"),
 	"internal/jobs/interop":  {},
 
+	"internal/report/reporttest":       {"internal/jobs", "internal/report", "internal/store"},
 	"internal/jobs/internal/invariant": {"internal/jobs", "internal/jobs/internal/wire"},
 
 	// Wiring: the one place that sees everything.
@@ -79,7 +81,7 @@ var libraries = map[string][]string{
 	"github.com/alicebob/miniredis": {"internal/embedded"},
 	"github.com/testcontainers":     {"internal/redistest/container"},
 	"github.com/xuri/excelize":      {"internal/export", "internal/report"},
-	"codeberg.org/go-pdf/fpdf":      {"internal/report"},
+	"codeberg.org/go-pdf/fpdf":      {"internal/export", "internal/report"},
 	"github.com/go-analyze/charts":  {"internal/report"},
 }
 
