@@ -28,7 +28,7 @@ var errNoPostgres = errors.New("no PostgreSQL: install postgresql, or set TEST_P
 // cluster is a running server.
 type cluster struct {
 	url      string
-	lifeline *os.File // the server ends when this is closed
+	lifeline *os.File // our own server ends when this is closed; nil for one that was named
 }
 
 // shared is the server of all tests of this binary. It is looked for or
@@ -40,7 +40,8 @@ var shared = sync.OnceValues(func() (cluster, error) {
 	return startCluster()
 })
 
-// PostgresURL makes an empty database for the test and removes it afterwards.
+// PostgresURL makes an empty database for the test. On a server that was named
+// it is removed afterwards; our own server goes as a whole.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
 	server, err := shared()
@@ -53,6 +54,9 @@ func PostgresURL(t testing.TB) string {
 	name := "test_" + strings.ToLower(rand.Text())
 	if err := administer(server.url, "CREATE DATABASE "+name); err != nil {
 		t.Fatalf("create test database: %v", err)
+	}
+	if server.lifeline != nil {
+		return withDatabase(t, server.url, name)
 	}
 	t.Cleanup(func() {
 		if err := administer(server.url, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
