@@ -95,6 +95,9 @@ func (p *Pool) renew(batch []*attempt) {
 		}
 		return
 	}
+	if p.running.len() >= p.options.Concurrency {
+		p.beat() // with every slot busy, nothing else would
+	}
 	for i, a := range batch {
 		switch err := results[i]; {
 		case err == nil:

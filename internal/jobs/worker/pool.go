@@ -394,8 +394,9 @@ func (p *Pool) Metrics() Metrics {
 func (p *Pool) Queue() string { return p.queue }
 
 // LastPulse is when the pool last heard from Redis about its queue: from a
-// fetch, or from the wait for work. A pool that is well has one every few
-// seconds, however long its jobs are; one that is deaf has not.
+// fetch, from the wait for work, or, while every slot is busy, from a renewal. A
+// pool that is well has one every few seconds, however long its jobs are, or
+// every 30 s under a rate limit; one that is deaf has not.
 func (p *Pool) LastPulse() time.Time { return time.Unix(0, p.pulse.Load()) }
 
 func (p *Pool) beat() { p.pulse.Store(time.Now().UnixNano()) }

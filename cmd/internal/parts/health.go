@@ -1,0 +1,98 @@
+package parts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tandemq/tandem/cmd/internal/boot"
+	"github.com/tandemq/tandem/internal/jobs/admin"
+)
+
+// Limits of a healthy queue.
+const (
+	MaxWaiting = 1000
+	MaxFailed  = 100
+)
+
+// counter reads the counts of one queue.
+type counter interface {
+	Name() string
+	Counts(ctx context.Context) (admin.Counts, error)
+}
+
+// JobQueueCheck is the check job-queue: healthy while every queue has fewer than
+// MaxWaiting waiting and MaxFailed failed jobs. A Redis that cannot be reached
+// fails it too.
+func JobQueueCheck(queues []counter) boot.Check {
+	return boot.Check{Name: "job-queue", Required: true, Func: func(ctx context.Context) error {
+		var problems []error
+		for _, q := range queues {
+			problems = append(problems, queueProblem(ctx, q))
+		}
+		return errors.Join(problems...)
+	}}
+}
+
+func queueProblem(ctx context.Context, q counter) error {
+	counts, err := q.Counts(ctx)
+	switch {
+	case err != nil:
+		return err
+	case counts.Waiting >= MaxWaiting:
+		return fmt.Errorf("queue %s has %d waiting jobs, healthy is below %d", q.Name(), counts.Waiting, MaxWaiting)
+	case counts.Failed >= MaxFailed:
+		return fmt.Errorf("queue %s has %d failed jobs, healthy is below %d", q.Name(), counts.Failed, MaxFailed)
+	}
+	return nil
+}
+
+// pinger is something that can be asked whether it is there.
+type pinger interface {
+	Ping(ctx context.Context) error
+}
+
+// DatabaseCheck is the check database.
+func DatabaseCheck(db pinger) boot.Check {
+	return boot.Check{Name: "database", Required: true, Func: db.Ping}
+}
+
+// StorageCheck is the check storage: only files need it, so it does not make a
+// service unready.
+func StorageCheck(check func(context.Context) error) boot.Check {
+	return boot.Check{Name: "storage", Timeout: 5 * time.Second, Func: check}
+}
+
+// consumer is a pool that shows whether it still hears from Redis.
+type consumer interface {
+	Queue() string
+	LastPulse() time.Time
+}
+
+// deaf is how long a pool may hear nothing while work waits. A rate limit may
+// keep it silent for half of that.
+const deaf = time.Minute
+
+// ConsumptionCheck is the check consumption. It is about liveness: work is there,
+// and this process has not asked for any for a while, so a restart would help. A
+// Redis that is away is not the process's fault.
+func ConsumptionCheck(pools []consumer, queues map[string]counter) boot.Check {
+	return boot.Check{Name: "consumption", Required: true, Live: true, Func: func(ctx context.Context) error {
+		var problems []error
+		for _, p := range pools {
+			if silence := time.Since(p.LastPulse()); silence > deaf && hasWork(ctx, queues[p.Queue()]) {
+				problems = append(problems, fmt.Errorf("pool of queue %s has been deaf for %s while work waits", p.Queue(), silence.Round(time.Second)))
+			}
+		}
+		return errors.Join(problems...)
+	}}
+}
+
+func hasWork(ctx context.Context, q counter) bool {
+	counts, err := q.Counts(ctx)
+	if err != nil {
+		return false
+	}
+	return counts.Waiting > 0 && !counts.Paused
+}
