@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,11 +44,12 @@ type world struct {
 type files struct {
 	storage.Store
 	fail error
-	puts int
+	puts atomic.Int64
 }
 
 func (f *files) Put(ctx context.Context, key string, r io.Reader, contentType string) (int64, string, error) {
-	if f.puts++; f.fail != nil {
+	f.puts.Add(1)
+	if f.fail != nil {
 		return 0, "", f.fail
 	}
 	object, err := f.Store.Put(ctx, key, r, storage.Meta{ContentType: contentType})
@@ -321,8 +323,8 @@ func TestACancelledExportStopsAndSaysWhy(t *testing.T) {
 	if !errors.Is(err, jobs.ErrShutdown) || jobs.IsUnrecoverable(err) {
 		t.Errorf("error = %v, want a retryable ErrShutdown", err)
 	}
-	if last.Rows != 10 || w.files.puts != 0 {
-		t.Errorf("went on to %+v, and %d files", last, w.files.puts)
+	if last.Rows != 10 || w.files.puts.Load() != 0 {
+		t.Errorf("went on to %+v, and %d files", last, w.files.puts.Load())
 	}
 	w.expectNothingLeftBehind(t)
 }
