@@ -27,16 +27,19 @@ type drawing struct {
 	format string
 	scale  int
 	fonts  *Renderer
+	wider  int // pixels beyond the common width
 }
 
 // svg draws a chart for the page.
 func (r *Renderer) svg(c *document.Chart) drawing {
-	return drawing{byWeek(c), charts.ChartOutputSVG, 1, r}
+	return drawing{chart: byWeek(c), format: charts.ChartOutputSVG, scale: 1, fonts: r}
 }
 
-// png draws a chart for the PDF.
-func (r *Renderer) png(c *document.Chart) drawing {
-	return drawing{byWeek(c), charts.ChartOutputPNG, pngScale, r}
+// png draws the nth chart of a PDF, n pixels wider than the common width. The
+// PDF library sorts images by their width, and those of one width by chance:
+// with a width of its own each has its place, and the file is the same each time.
+func (r *Renderer) png(c *document.Chart, n int) drawing {
+	return drawing{chart: byWeek(c), format: charts.ChartOutputPNG, scale: pngScale, fonts: r, wider: n}
 }
 
 func heightOf(c *document.Chart) int {
@@ -49,7 +52,7 @@ func heightOf(c *document.Chart) int {
 func (d drawing) draw() ([]byte, error) {
 	p := charts.NewPainter(charts.PainterOptions{
 		OutputFormat: d.format,
-		Width:        chartWidth * d.scale,
+		Width:        chartWidth*d.scale + d.wider,
 		Height:       heightOf(d.chart) * d.scale,
 		Font:         d.fonts.font,
 		Theme:        d.theme(),

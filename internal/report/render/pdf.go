@@ -315,12 +315,12 @@ func chartMillimetres(c *document.Chart) float64 {
 }
 
 func (s *sheet) chart(c *document.Chart) error {
-	drawn, err := s.r.png(c).draw()
+	s.images++
+	drawn, err := s.r.png(c, s.images).draw()
 	if err != nil {
 		return err
 	}
 	s.legend(legendOf(c))
-	s.images++
 	name := fmt.Sprintf("chart-%d", s.images)
 	options := fpdf.ImageOptions{ImageType: "PNG"}
 	s.pdf.RegisterImageOptionsReader(name, options, bytes.NewReader(drawn))
