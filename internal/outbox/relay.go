@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/tandemq/tandem/internal/jobs"
 )
 
@@ -33,6 +35,7 @@ type Options struct {
 	Lease   time.Duration    // after it, entries of a dead relay pass on; 0 is 1 min
 	Timeout time.Duration    // for one Enqueue; 0 is 2 s. Batch × Timeout may exceed Lease: see relay
 	Probe   time.Duration    // how often to ask while Redis is away; 0 is 500 ms
+	Metrics *Metrics         // nil counts for nobody
 	Logger  *slog.Logger     // nil is silent
 	Now     func() time.Time // nil is time.Now
 }
@@ -47,6 +50,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(prometheus.NewRegistry())
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -183,9 +189,11 @@ func (r *Relay) refused(ctx context.Context, e Entry, cause error) error {
 	log := r.opts.Logger.With("queue", e.Queue, "job_id", e.ID, "job_name", e.Name, "error", cause)
 	if errors.Is(cause, jobs.ErrInvalid) || errors.Is(cause, jobs.ErrTooLarge) {
 		log.ErrorContext(ctx, "outbox gives an entry up")
+		r.opts.Metrics.givenUp.Inc()
 		return r.store.GiveUp(ctx, e.ID, cause.Error(), r.opts.Now())
 	}
 	log.WarnContext(ctx, "outbox puts an entry off")
+	r.opts.Metrics.putOff.Inc()
 	return r.store.MarkFailed(ctx, e.ID, cause.Error(), r.opts.Now().Add(putOff.After(e.Attempts, rand.Float64())))
 }
 
@@ -201,6 +209,7 @@ func (r *Relay) settle(ctx context.Context, sent []string, rest []Entry, cause e
 	now := r.opts.Now()
 	var failures []error
 	if len(sent) > 0 {
+		r.opts.Metrics.sent.Add(float64(len(sent)))
 		failures = append(failures, r.store.MarkSent(ctx, now, sent...))
 	}
 	for _, e := range rest {

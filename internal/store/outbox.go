@@ -142,16 +142,9 @@ func (s *Outbox) mark(ctx context.Context, column, id, reason string, at time.Ti
 	return nil
 }
 
-// Backlog says what has not reached Redis.
-type Backlog struct {
-	Waiting int           // entries on their way
-	Oldest  time.Duration // age of the oldest of them; 0 when there is none
-	GivenUp int           // entries that Redis will never accept
-}
-
 // Backlog counts what has not reached Redis.
-func (s *Outbox) Backlog(ctx context.Context, now time.Time) (Backlog, error) {
-	var b Backlog
+func (s *Outbox) Backlog(ctx context.Context, now time.Time) (outbox.Backlog, error) {
+	var b outbox.Backlog
 	var oldest sql.NullInt64
 	err := s.db.Read.QueryRowContext(ctx,
 		"SELECT COUNT(*), MIN(created_at) FROM outbox WHERE sent_at IS NULL AND given_up_at IS NULL").Scan(&b.Waiting, &oldest)
@@ -159,7 +152,7 @@ func (s *Outbox) Backlog(ctx context.Context, now time.Time) (Backlog, error) {
 		err = s.db.Read.QueryRowContext(ctx, "SELECT COUNT(*) FROM outbox WHERE given_up_at IS NOT NULL").Scan(&b.GivenUp)
 	}
 	if err != nil {
-		return Backlog{}, fmt.Errorf("outbox backlog: %w", err)
+		return outbox.Backlog{}, fmt.Errorf("outbox backlog: %w", err)
 	}
 	if oldest.Valid {
 		b.Oldest = max(0, now.Sub(fromMillis(oldest.Int64)))

@@ -102,7 +102,7 @@ func TestWhatHappensToAClaimedEntry(t *testing.T) {
 		}
 
 		backlog, err := table.Backlog(ctx, noon.Add(5*time.Minute))
-		want := store.Backlog{Waiting: 1, Oldest: 5 * time.Minute, GivenUp: 1}
+		want := outbox.Backlog{Waiting: 1, Oldest: 5 * time.Minute, GivenUp: 1}
 		if diff := cmp.Diff(want, backlog); diff != "" || err != nil {
 			t.Errorf("backlog: %v\n%s", err, diff)
 		}
