@@ -30,6 +30,7 @@ import (
 type fileText struct {
 	Default  string        `yaml:"default"`
 	Datasets []datasetText `yaml:"datasets"`
+	Reports  any           `yaml:"reports"` // package report reads them
 }
 
 type datasetText struct {

@@ -16,8 +16,8 @@ const (
 	MaxFailed  = 100
 )
 
-// counter reads the counts of one queue.
-type counter interface {
+// Counter reads the counts of one queue.
+type Counter interface {
 	Name() string
 	Counts(ctx context.Context) (admin.Counts, error)
 }
@@ -25,7 +25,7 @@ type counter interface {
 // JobQueueCheck is the check job-queue: healthy while every queue has fewer than
 // MaxWaiting waiting and MaxFailed failed jobs. A Redis that cannot be reached
 // fails it too.
-func JobQueueCheck(queues []counter) boot.Check {
+func JobQueueCheck(queues []Counter) boot.Check {
 	return boot.Check{Name: "job-queue", Required: true, Func: func(ctx context.Context) error {
 		var problems []error
 		for _, q := range queues {
@@ -35,7 +35,7 @@ func JobQueueCheck(queues []counter) boot.Check {
 	}}
 }
 
-func queueProblem(ctx context.Context, q counter) error {
+func queueProblem(ctx context.Context, q Counter) error {
 	counts, err := q.Counts(ctx)
 	switch {
 	case err != nil:
@@ -64,8 +64,8 @@ func StorageCheck(check func(context.Context) error) boot.Check {
 	return boot.Check{Name: "storage", Timeout: 5 * time.Second, Func: check}
 }
 
-// consumer is a pool that shows whether it still hears from Redis.
-type consumer interface {
+// Consumer is a pool that shows whether it still hears from Redis.
+type Consumer interface {
 	Queue() string
 	LastPulse() time.Time
 }
@@ -77,7 +77,7 @@ const deaf = time.Minute
 // ConsumptionCheck is the check consumption. It is about liveness: work is there,
 // and this process has not asked for any for a while, so a restart would help. A
 // Redis that is away is not the process's fault.
-func ConsumptionCheck(pools []consumer, queues map[string]counter) boot.Check {
+func ConsumptionCheck(pools []Consumer, queues map[string]Counter) boot.Check {
 	return boot.Check{Name: "consumption", Required: true, Live: true, Func: func(ctx context.Context) error {
 		var problems []error
 		for _, p := range pools {
@@ -89,7 +89,7 @@ func ConsumptionCheck(pools []consumer, queues map[string]counter) boot.Check {
 	}}
 }
 
-func hasWork(ctx context.Context, q counter) bool {
+func hasWork(ctx context.Context, q Counter) bool {
 	counts, err := q.Counts(ctx)
 	if err != nil {
 		return false

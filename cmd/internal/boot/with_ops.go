@@ -1,0 +1,33 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// WithOps runs a service behind its listener for operators, which is there
+// first and leaves last: while the service stops, probes see it drain.
+func WithOps(ctx context.Context, ops *Server, health *Health, service func(context.Context) error) error {
+	opsContext, closeOps := context.WithCancel(context.WithoutCancel(ctx))
+	served := make(chan error, 1)
+	go func() { served <- ops.Run(opsContext) }()
+	stopDraining := context.AfterFunc(ctx, health.Drain)
+	defer stopDraining()
+
+	serviceContext, stopService := context.WithCancelCause(ctx)
+	defer stopService(nil)
+	ended := make(chan error, 1)
+	go func() { ended <- service(serviceContext) }()
+
+	select {
+	case err := <-ended:
+		closeOps()
+		return errors.Join(err, <-served, health.Close(ctx))
+	case err := <-served: // it must not end by itself
+		closeOps()
+		err = fmt.Errorf("ops listener: %w", errors.Join(err, errors.New("ended by itself")))
+		stopService(err)
+		return errors.Join(err, <-ended)
+	}
+}
