@@ -425,8 +425,9 @@ func TestRowsStopWithTheContext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
+		reason := errors.New("the worker is stopping")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
 		cursor, err := dataset.NewReader(db, nil).Open(ctx, statement)
 		if err != nil {
 			t.Fatal(err)
@@ -435,10 +436,10 @@ func TestRowsStopWithTheContext(t *testing.T) {
 		var last error
 		for _, err := range cursor.Rows(ctx) {
 			last = err
-			cancel()
+			cancel(reason)
 		}
-		if !errors.Is(last, ctx.Err()) {
-			t.Errorf("last error = %v, want %v", last, ctx.Err())
+		if !errors.Is(last, reason) {
+			t.Errorf("last error = %v, want %v", last, reason)
 		}
 	})
 }

@@ -125,7 +125,7 @@ func (c *Cursor) Count(ctx context.Context) (int64, error) {
 func (c *Cursor) Rows(ctx context.Context) iter.Seq2[[]any, error] {
 	return func(yield func([]any, error) bool) {
 		if err := c.each(ctx, func(row []any) bool { return yield(row, nil) }); err != nil {
-			yield(nil, fmt.Errorf("read %s: %w", c.statement.Dataset.Name, err))
+			yield(nil, fmt.Errorf("read %s: %w", c.statement.Dataset.Name, because(ctx, err)))
 		}
 	}
 }
@@ -139,7 +139,7 @@ func (c *Cursor) each(ctx context.Context, yield func([]any) bool) error {
 	row := newRow(c.statement.Columns)
 	for rows.Next() {
 		if ctx.Err() != nil { // a driver may notice only later
-			return context.Cause(ctx)
+			return ctx.Err()
 		}
 		if err := rows.Scan(row.into...); err != nil {
 			return err
@@ -152,6 +152,15 @@ func (c *Cursor) each(ctx context.Context, yield func([]any) bool) error {
 		}
 	}
 	return rows.Err()
+}
+
+// because adds why a context was cancelled to an error that came of it: a
+// driver says only that it was.
+func because(ctx context.Context, err error) error {
+	if ctx.Err() == nil || errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 }
 
 // row is the one place that rows are scanned into.

@@ -104,17 +104,25 @@ func (e *Exporter) Run(ctx context.Context, req Request) (Result, error) {
 	defer e.discard(ctx, file)
 	made := &run{Exporter: e, req: req, statement: statement, file: file}
 	if err := made.fill(ctx); err != nil {
-		return Result{}, permanent(err)
+		return Result{}, explain(ctx, err)
 	}
-	return made.store(ctx)
+	result, err := made.store(ctx)
+	return result, explain(ctx, err)
 }
 
-// permanent marks what a retry cannot mend.
-func permanent(err error) error {
-	if errors.Is(err, dataset.ErrWrongType) {
+// explain marks what a retry cannot mend, and adds why ctx was cancelled to
+// errors that came of it: drivers say only that it was.
+func explain(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)):
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	case errors.Is(err, dataset.ErrWrongType):
 		return jobs.Unrecoverable(err)
+	default:
+		return err
 	}
-	return err
 }
 
 func (e *Exporter) discard(ctx context.Context, file *os.File) {

@@ -13,6 +13,9 @@ import (
 // What is alive is measured at a few places of a run over 20 MB of rows. If any
 // part kept rows, it would show.
 func TestMemoryDoesNotGrowWithTheRows(t *testing.T) {
+	if raceDetector {
+		t.Skip("memory is measured by the run without the race detector")
+	}
 	const rows, step, limit = 20_000, 5_000, 2 << 20
 	for _, format := range []export.Format{export.CSV, export.JSON, export.NDJSON} {
 		t.Run(string(format), func(t *testing.T) {
