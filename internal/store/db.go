@@ -86,24 +86,15 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	return db, nil
 }
 
-// OpenForeign connects to a database that is not ours: an operator's, which is
-// only read. Its schema stays as it is.
-func OpenForeign(ctx context.Context, o Options) (*DB, error) {
-	db, err := open(ctx, o)
-	if err != nil {
-		return nil, fmt.Errorf("open foreign database: %w", err)
-	}
-	if err := db.reach(ctx, o.Patience); err != nil {
-		return nil, errors.Join(fmt.Errorf("open foreign database: %w", err), db.Close())
-	}
-	return db, nil
-}
-
 func open(ctx context.Context, o Options) (*DB, error) {
-	if strings.HasPrefix(o.URL, "postgres://") || strings.HasPrefix(o.URL, "postgresql://") {
-		return openPostgres(o)
+	if isPostgres(o.URL) {
+		return openPostgres(o, nil)
 	}
 	return openSQLite(ctx, o)
+}
+
+func isPostgres(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
 func (db *DB) prepare(ctx context.Context, o Options) error {

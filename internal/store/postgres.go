@@ -2,17 +2,20 @@ package store
 
 import (
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-func openPostgres(o Options) (*DB, error) {
+// openPostgres opens a pool whose sessions begin with these settings.
+func openPostgres(o Options, settings map[string]string) (*DB, error) {
 	config, err := pgx.ParseConfig(o.URL)
 	if err != nil {
 		return nil, errors.New("the PostgreSQL URL cannot be read")
 	}
+	maps.Copy(config.RuntimeParams, settings)
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "tandem"
 	}

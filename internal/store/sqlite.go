@@ -30,19 +30,29 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	read, err := sql.Open("sqlite", sqliteDSN(path, "query_only(1)"))
+	read, err := openReader(path, "rw", o.maxConns())
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	read.SetMaxOpenConns(o.maxConns())
-	read.SetMaxIdleConns(o.maxConns())
-	read.SetConnMaxIdleTime(time.Minute)
 	return &DB{Read: read, Write: write, dialect: sqliteDialect}, nil
+}
+
+// openReader opens connections that refuse to write. mode is rw where this
+// process may touch the files beside the database, which WAL has.
+func openReader(path, mode string, conns int) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", sqliteDSN(path, mode, "query_only(1)"))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	db.SetConnMaxIdleTime(time.Minute)
+	return db, nil
 }
 
 // openWriter opens the one connection that writes, and makes it connect now.
 func openWriter(ctx context.Context, path string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", sqliteDSN(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"))
+	db, err := sql.Open("sqlite", sqliteDSN(path, "rw", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"))
 	if err != nil {
 		return nil, err
 	}
@@ -115,8 +125,9 @@ func createPrivate(path string) error {
 
 // sqliteDSN begins every transaction with BEGIN IMMEDIATE, and treats "text"
 // as the column it is in standard SQL and never as a string.
-func sqliteDSN(path string, pragmas ...string) string {
+func sqliteDSN(path, mode string, pragmas ...string) string {
 	query := url.Values{
+		"mode":          {mode},
 		"_txlock":       {"immediate"},
 		"_dqs":          {"0"},
 		"_busy_timeout": {fmt.Sprint(busyTimeout.Milliseconds())},
