@@ -3,6 +3,7 @@ package render
 import (
 	"archive/zip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -45,18 +46,9 @@ func newXLSX(w io.Writer, sheet export.Sheet, o Options) (*xlsxEncoder, error) {
 		err = x.nextSheet()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("xlsx: %w", firstError(err, x.Close()))
+		return nil, errors.Join(fmt.Errorf("xlsx: %w", err), x.Close())
 	}
 	return x, nil
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // formats are how a spreadsheet shows the cells of a column.
@@ -67,7 +59,16 @@ var formats = map[dataset.Type]string{
 	dataset.Date:      "yyyy-mm-dd",
 }
 
-func (x *xlsxEncoder) prepare() (err error) {
+func (x *xlsxEncoder) prepare() error {
+	if err := x.makeStyles(); err != nil {
+		return err
+	}
+	return x.file.SetDocProps(&excelize.DocProperties{
+		Title: x.sheet.Title, Creator: "Tandem", Created: x.sheet.Made.Format(time.RFC3339),
+	})
+}
+
+func (x *xlsxEncoder) makeStyles() (err error) {
 	x.styles = map[dataset.Type]int{}
 	for _, column := range x.sheet.Columns {
 		format, ok := formats[column.Type]
@@ -83,9 +84,7 @@ func (x *xlsxEncoder) prepare() (err error) {
 		Fill:      excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{"1F3A5F"}},
 		Alignment: &excelize.Alignment{Vertical: "center"},
 	})
-	return firstError(err, x.file.SetDocProps(&excelize.DocProperties{
-		Title: x.sheet.Title, Creator: "Tandem", Created: x.sheet.Made.Format(time.RFC3339),
-	}))
+	return err
 }
 
 // nextSheet finishes the current sheet and starts another with its heading.
@@ -103,7 +102,10 @@ func (x *xlsxEncoder) nextSheet() error {
 		return err
 	}
 	x.stream, x.row = stream, 0
-	return firstError(x.layOut(), x.writeHeading())
+	if err := x.layOut(); err != nil {
+		return err
+	}
+	return x.writeHeading()
 }
 
 func (x *xlsxEncoder) addSheet(name string) error {
