@@ -55,7 +55,7 @@ func TestDefaultsAreWhatTheContractSays(t *testing.T) {
 	got := fmt.Sprintln(api.Addr(), api.HTTP.OpsAddr, worker.Work.OpsAddr, api.LogFormat, api.LogLevel.Level, api.Redis.URL, api.Redis.Prefix,
 		worker.Work.EmailConcurrency, worker.Work.ExportConcurrency, worker.Work.ReportConcurrency, worker.Work.LockDuration,
 		worker.ShutdownTimeout, api.Files.PublicURL, worker.Mail.SMTPURL, api.HTTP.BodyLimit, api.HTTP.BulkBodyLimit, api.Access.RateLimit)
-	want := "127.0.0.1:8080 :8081 :8082 auto INFO redis://localhost:6379/0 bull 5 2 3 30s 30s " +
+	want := "127.0.0.1:8080 :8081 :8082 auto INFO redis://localhost:6379/0 bull 5 2 3 5s 30s " +
 		"http://localhost:8080 smtp://localhost:1025 262144 8388608 600/1m0s\n"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -25,7 +25,7 @@ type Work struct {
 	EmailConcurrency  int           `envconfig:"EMAIL_CONCURRENCY" default:"5" doc:"Mails sent at once."`
 	ExportConcurrency int           `envconfig:"EXPORT_CONCURRENCY" default:"2" doc:"Exports made at once."`
 	ReportConcurrency int           `envconfig:"REPORT_CONCURRENCY" default:"3" doc:"Reports made at once. Reports by mail have as many again."`
-	LockDuration      time.Duration `envconfig:"LOCK_DURATION" default:"30s" doc:"How long a job stays with a worker that gives no sign of life."`
+	LockDuration      time.Duration `envconfig:"LOCK_DURATION" default:"5s" doc:"How long a job stays with a worker that gives no sign of life. It is renewed after a third of that."`
 }
 
 func (c *Work) check(p *problems) {
@@ -39,7 +39,7 @@ func (c *Work) check(p *problems) {
 // Mail is about sending mails.
 type Mail struct {
 	SMTPURL        SecretURL `envconfig:"SMTP_URL" doc:"The mail server: smtp://user:password@host:587, or smtps://. Empty is localhost:1025, in development only."`
-	From           string    `envconfig:"MAIL_FROM" default:"Tandem <no-reply@localhost>" doc:"The sender of all mails: an address, or Name <address>."`
+	From           string    `envconfig:"MAIL_FROM" default:"Tandem <no-reply@tandem.localhost>" doc:"The sender of all mails: an address, or Name <address>."`
 	AddressHashKey Secret    `envconfig:"ADDRESS_HASH_KEY" doc:"Keys the hashes under which addresses are recorded; 16 bytes or more. Empty derives one from URL_SIGNING_KEY, and then the hashes change with it."`
 }
 
@@ -52,7 +52,7 @@ func (c *Mail) derive(process *Process) {
 func (c *Mail) check(p *problems, production bool) {
 	p.require(c.SMTPURL.IsSet(), "SMTP_URL", "is needed in production: smtp://user:password@host:587")
 	p.require(oneOf(c.SMTPURL.scheme(), "smtp", "smtps"), "SMTP_URL", "must begin with smtp:// or smtps://")
-	p.require(!production || !strings.Contains(c.From, "@localhost"), "MAIL_FROM", "is needed in production: Name <address>")
+	p.require(!production || !strings.Contains(c.From, "localhost"), "MAIL_FROM", "is needed in production: Name <address>")
 	if c.AddressHashKey.IsSet() {
 		p.require(len(c.AddressHashKey.Reveal()) >= 16, "ADDRESS_HASH_KEY", "must have at least 16 bytes")
 	}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
+
+const healthCloseTimeout = 10 * time.Second
 
 // WithOps runs a service behind its listener for operators, which is there
 // first and leaves last: while the service stops, probes see it drain.
@@ -23,11 +26,18 @@ func WithOps(ctx context.Context, ops *Server, health *Health, service func(cont
 	select {
 	case err := <-ended:
 		closeOps()
-		return errors.Join(err, <-served, health.Close(ctx))
+		return errors.Join(err, <-served, closeHealth(ctx, health))
 	case err := <-served: // it must not end by itself
 		closeOps()
 		err = fmt.Errorf("ops listener: %w", errors.Join(err, errors.New("ended by itself")))
 		stopService(err)
 		return errors.Join(err, <-ended)
 	}
+}
+
+// closeHealth waits for checks that are running; each has a timeout of its own.
+func closeHealth(ctx context.Context, health *Health) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthCloseTimeout)
+	defer cancel()
+	return health.Close(ctx)
 }
