@@ -8,6 +8,7 @@ import (
 
 	"github.com/tandemq/tandem/cmd/internal/boot"
 	"github.com/tandemq/tandem/internal/jobs/admin"
+	"github.com/tandemq/tandem/internal/jobs/redisconn"
 )
 
 // Limits of a healthy queue.
@@ -20,6 +21,19 @@ const (
 type Counter interface {
 	Name() string
 	Counts(ctx context.Context) (admin.Counts, error)
+}
+
+// Counters are all queues of the product, to be counted.
+func Counters(conn *redisconn.Conn, prefix string) ([]Counter, error) {
+	var queues []Counter
+	for _, name := range Queues() {
+		q, err := admin.New(conn, prefix, name)
+		if err != nil {
+			return nil, fmt.Errorf("queue %s: %w", name, err)
+		}
+		queues = append(queues, q)
+	}
+	return queues, nil
 }
 
 // JobQueueCheck is the check job-queue: healthy while every queue has fewer than

@@ -15,7 +15,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -25,7 +24,6 @@ import (
 	"github.com/tandemq/tandem/cmd/internal/parts"
 	"github.com/tandemq/tandem/internal/config"
 	"github.com/tandemq/tandem/internal/export"
-	"github.com/tandemq/tandem/internal/jobs/admin"
 	"github.com/tandemq/tandem/internal/jobs/redisconn"
 	"github.com/tandemq/tandem/internal/jobs/worker"
 	"github.com/tandemq/tandem/internal/storage"
@@ -90,6 +88,7 @@ func assemble(ctx context.Context, c config.Worker, h Host, t *boot.Teardown) (*
 	t.AddClose("storage", app.files.Close)
 	app.runs = store.NewRunLog(app.database, store.RunLogOptions{Logger: h.Logger})
 	t.Add("job history", app.runs.Close)
+	app.runs.Register(h.Registry)
 	if err := app.makePools(ctx, t); err != nil {
 		return nil, err
 	}
@@ -165,22 +164,20 @@ func (a *App) sweepAll(ctx context.Context) {
 }
 
 func (a *App) addChecks() error {
-	queues := map[string]parts.Counter{}
-	var list []parts.Counter
-	for _, name := range parts.Queues() {
-		q, err := admin.New(a.redis, a.config.Redis.Prefix, name)
-		if err != nil {
-			return fmt.Errorf("queue %s: %w", name, err)
-		}
-		queues[name], list = q, append(list, q)
+	queues, err := parts.Counters(a.redis, a.config.Redis.Prefix)
+	if err != nil {
+		return err
+	}
+	byName := map[string]parts.Counter{}
+	for _, q := range queues {
+		byName[q.Name()] = q
 	}
 	var consumers []parts.Consumer
 	for _, pool := range a.pools {
 		consumers = append(consumers, pool)
 	}
-	a.host.Health.Add(parts.ConsumptionCheck(consumers, queues))
+	a.host.Health.Add(parts.ConsumptionCheck(consumers, byName))
 	a.host.Health.Add(parts.DatabaseCheck(a.database))
 	a.host.Health.Add(parts.StorageCheck(a.files.Check))
-	a.host.Health.Add(parts.JobQueueCheck(list))
 	return nil
 }
