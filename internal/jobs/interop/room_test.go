@@ -356,3 +356,5 @@ func (r *room) eventually(what string, holds func() bool) {
 		}
 	}
 }
+
+func zmember(id string, score float64) redis.Z { return redis.Z{Member: id, Score: score} }
