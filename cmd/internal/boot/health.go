@@ -12,9 +12,12 @@ import (
 // Check asks whether something that the program needs is there.
 type Check struct {
 	Name string // "redis", "job-queue"
-	// Required makes /readyz red when the check fails. Otherwise the program is
-	// only degraded.
+	// Required makes /health and /readyz red when the check fails. Otherwise the
+	// program is only degraded.
 	Required bool
+	// Welcome keeps /readyz green all the same: for what refusing new work would
+	// not mend, such as a backlog.
+	Welcome bool
 	// Live makes /livez red too, and with that has the process restarted. It is
 	// for what a restart mends, such as a fetch loop that does not come round,
 	// and never for a server that is away.
@@ -113,7 +116,7 @@ type Result struct {
 	Millis    int64     `json:"durationMs"`
 	CheckedAt time.Time `json:"checkedAt"`
 
-	live bool
+	live, welcome bool
 }
 
 const (
@@ -182,6 +185,16 @@ func (r *Report) live() bool {
 	return true
 }
 
+// ready reports whether new work is welcome.
+func (r *Report) ready() bool {
+	for _, result := range r.Checks {
+		if result.Required && !result.welcome && result.Status != statusOK {
+			return false
+		}
+	}
+	return r.Phase == phaseNames[serving]
+}
+
 // probe is a check with its latest result.
 type probe struct {
 	check Check
@@ -227,7 +240,7 @@ func (p *probe) await(ctx context.Context, running <-chan struct{}, left time.Du
 }
 
 func (p *probe) result(err error, took time.Duration, at time.Time) Result {
-	r := Result{Status: statusOK, Required: p.check.Required, Millis: took.Milliseconds(), CheckedAt: at.UTC(), live: p.check.Live}
+	r := Result{Status: statusOK, Required: p.check.Required, Millis: took.Milliseconds(), CheckedAt: at.UTC(), live: p.check.Live, welcome: p.check.Welcome}
 	if err != nil {
 		r.Status, r.Error = statusFailing, hidePasswords(err.Error())
 	}

@@ -44,6 +44,7 @@ func TestWhatTheProbesAnswer(t *testing.T) {
 		{"required fails", []Check{{Name: "a", Required: true, Func: failing}}, (*Health).Serving, 200, 503, 503, "unavailable"},
 		{"required and optional fail", []Check{{Name: "a", Required: true, Func: failing}, {Name: "b", Func: failing}}, (*Health).Serving, 200, 503, 503, "unavailable"},
 		{"live fails", []Check{{Name: "a", Live: true, Required: true, Func: failing}}, (*Health).Serving, 503, 503, 503, "unavailable"},
+		{"backlog", []Check{{Name: "a", Required: true, Welcome: true, Func: failing}}, (*Health).Serving, 200, 200, 503, "unavailable"},
 		{"panic", []Check{{Name: "a", Required: true, Func: func(context.Context) error { panic("boom") }}}, (*Health).Serving, 200, 503, 503, "unavailable"},
 	}
 	for _, test := range tests {

@@ -38,9 +38,10 @@ func Counters(conn *redisconn.Conn, prefix string) ([]Counter, error) {
 
 // JobQueueCheck is the check job-queue: healthy while every queue has fewer than
 // MaxWaiting waiting and MaxFailed failed jobs. A Redis that cannot be reached
-// fails it too.
+// fails it too. A backlog makes /health red and leaves /readyz alone: an API that
+// turned away new jobs because old ones have failed would make matters worse.
 func JobQueueCheck(queues []Counter) boot.Check {
-	return boot.Check{Name: "job-queue", Required: true, Func: func(ctx context.Context) error {
+	return boot.Check{Name: "job-queue", Required: true, Welcome: true, Func: func(ctx context.Context) error {
 		var problems []error
 		for _, q := range queues {
 			problems = append(problems, queueProblem(ctx, q))
