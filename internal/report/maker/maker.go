@@ -25,7 +25,6 @@ import (
 	"github.com/tandemq/tandem/internal/report"
 	"github.com/tandemq/tandem/internal/report/build"
 	"github.com/tandemq/tandem/internal/report/document"
-	"github.com/tandemq/tandem/internal/report/render"
 )
 
 // Storage is where files go. Writing a key again replaces what is there.
@@ -63,15 +62,22 @@ type Builder interface {
 	Catalogue() report.Catalogue
 }
 
+// Renderer draws a document in each format. A *render.Renderer is one.
+type Renderer interface {
+	HTML(document.Document) ([]byte, error)
+	PDF(document.Document) ([]byte, error)
+	JSON(document.Document) ([]byte, error)
+}
+
 // Zones finds the time zone of a tenant.
 type Zones func(ctx context.Context, tenantID string) (*time.Location, error)
 
 // Options are what a Maker needs.
 type Options struct {
-	Builder   Builder          // required
-	Renderer  *render.Renderer // required
-	Storage   Storage          // required
-	Artifacts Artifacts        // required
+	Builder   Builder   // required
+	Renderer  Renderer  // required
+	Storage   Storage   // required
+	Artifacts Artifacts // required
 	// Zones finds a tenant's time zone; nil is UTC for everybody.
 	Zones Zones
 	// Keep is how long files are kept and links work; 0 is seven days.

@@ -20,6 +20,7 @@ import (
 	"github.com/tandemq/tandem/internal/jobs"
 	"github.com/tandemq/tandem/internal/report"
 	"github.com/tandemq/tandem/internal/report/build"
+	"github.com/tandemq/tandem/internal/report/document"
 	"github.com/tandemq/tandem/internal/report/maker"
 	"github.com/tandemq/tandem/internal/report/render"
 	"github.com/tandemq/tandem/internal/report/reporttest"
@@ -65,11 +66,7 @@ func newMaker(t testing.TB, s *shelf, change func(*maker.Options)) *maker.Maker 
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := render.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := maker.Options{Builder: b, Renderer: r, Storage: s, Artifacts: s, Now: clock}
+	o := maker.Options{Builder: b, Renderer: plain{}, Storage: s, Artifacts: s, Now: clock}
 	if change != nil {
 		change(&o)
 	}
@@ -78,6 +75,29 @@ func newMaker(t testing.TB, s *shelf, change func(*maker.Options)) *maker.Maker 
 		t.Fatal(err)
 	}
 	return m
+}
+
+// plain draws every format as the document's JSON, in no time.
+type plain struct{ fail error }
+
+func (p plain) HTML(doc document.Document) ([]byte, error) { return p.JSON(doc) }
+func (p plain) PDF(doc document.Document) ([]byte, error)  { return p.JSON(doc) }
+
+func (p plain) JSON(doc document.Document) ([]byte, error) {
+	if p.fail != nil {
+		return nil, p.fail
+	}
+	return json.Marshal(doc)
+}
+
+// drawn draws for real.
+func drawn(t testing.TB) func(*maker.Options) {
+	t.Helper()
+	r, err := render.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(o *maker.Options) { o.Renderer = r }
 }
 
 func request(change func(*maker.Request)) maker.Request {
@@ -93,9 +113,14 @@ func request(change func(*maker.Request)) maker.Request {
 
 func TestARunStoresThreeFilesAndAnswersWithTheirLinks(t *testing.T) {
 	s := newShelf()
-	result, err := newMaker(t, s, nil).Run(t.Context(), request(nil))
+	result, err := newMaker(t, s, drawn(t)).Run(t.Context(), request(nil))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for ext, magic := range map[string]string{"html": "<!DOCTYPE html>", "pdf": "%PDF-", "json": "{"} {
+		if key := keyOf(s, ext); !bytes.HasPrefix(s.files[key], []byte(magic)) {
+			t.Errorf("the %s file begins with %.20q", ext, s.files[key])
+		}
 	}
 	if len(s.files) != 3 || len(s.records) != 3 {
 		t.Fatalf("%d files and %d records, want 3 of each", len(s.files), len(s.records))
@@ -119,6 +144,15 @@ func TestARunStoresThreeFilesAndAnswersWithTheirLinks(t *testing.T) {
 	if want := now.Add(7 * 24 * time.Hour); !result.ExpiresAt.Equal(want) {
 		t.Errorf("expires at %s, want %s", result.ExpiresAt, want)
 	}
+}
+
+func keyOf(s *shelf, ext string) string {
+	for key := range s.files {
+		if strings.HasSuffix(key, "."+ext) {
+			return key
+		}
+	}
+	return ""
 }
 
 func TestTheResultFitsTheQueueAndNamesItsLinksAsTheContractSays(t *testing.T) {
@@ -217,6 +251,7 @@ func TestWhatFailsEveryTimeIsPermanentAndAnOutageIsNot(t *testing.T) {
 		"an unknown report":      {request: func(r *maker.Request) { r.Payload.ReportType = "payroll" }, permanent: true},
 		"an impossible range":    {request: func(r *maker.Request) { r.Payload.DateRange.Start = "2026-02-30" }, permanent: true},
 		"storage is down":        {store: outage},
+		"a drawing fails":        {options: func(o *maker.Options) { o.Renderer = plain{errors.New("no font")} }, permanent: true},
 		"the zone is not known":  {options: func(o *maker.Options) { o.Zones = failingZones(outage) }},
 		"a day the zone skipped": {request: skippedDay, options: inApia(t), permanent: true},
 	}

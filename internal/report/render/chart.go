@@ -82,8 +82,9 @@ func (d drawing) theme() charts.ColorPalette {
 	return palette
 }
 
+// padding leaves room below for labels that were moved down, descenders included.
 func (d drawing) padding() charts.Box {
-	return charts.NewBox(4*d.scale+d.extra(), 10*d.scale, 18*d.scale, d.extra())
+	return charts.NewBox(4*d.scale+d.extra(), 10*d.scale, 18*d.scale, 2*d.extra())
 }
 
 func (d drawing) textStyle() charts.FontStyle {
@@ -359,7 +360,7 @@ func (d drawing) ranking() charts.BarChartOption {
 	o := charts.NewBarChartOptionWithSeries(reversed(d.barSeries()))
 	o.Theme = d.theme()
 	o.Horizontal = true
-	o.Padding = charts.NewBox(4*d.scale, 6*d.scale, 16*d.scale+d.widestValue(), 0)
+	o.Padding = charts.NewBox(4*d.scale, 6*d.scale, 16*d.scale+d.widestValue(), d.extra())
 	o.Legend = charts.LegendOption{Show: charts.Ptr(false)}
 	o.CategoryAxis = charts.CategoryAxisOption{Labels: d.rankLabels(), LabelFontStyle: d.nameStyle()}
 	o.ValueAxis = []charts.ValueAxisOption{d.valueAxis()}

