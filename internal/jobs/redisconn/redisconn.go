@@ -118,6 +118,12 @@ func (o Options) validate() error {
 		return jobs.Invalid("redis", "is either a cluster or watched by sentinels, not both")
 	case len(o.Addrs) > 1 && !o.Cluster && o.MasterName == "":
 		return jobs.Invalid("redis", "several addresses need a master name or cluster")
+	case o.MasterName != "" && len(o.Addrs) == 0:
+		return jobs.Invalid("redis", "a master name needs the addresses of its sentinels")
+	case o.PoolSize < 0:
+		return jobs.Invalid("redis pool size", "must not be negative")
+	case o.DialTimeout < 0 || o.CallTimeout < 0:
+		return jobs.Invalid("redis timeout", "must not be negative")
 	}
 	return nil
 }
