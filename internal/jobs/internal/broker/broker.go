@@ -48,11 +48,13 @@ type call struct {
 
 // send runs a script. When Redis cannot be reached or refuses for now, it sends
 // the same call again, 50 to 500 ms apart, until ctx ends; the error is then
-// jobs.ErrUnavailable with the last cause, and ctx's.
+// jobs.ErrUnavailable with the last cause that says more than that time was up,
+// and ctx's.
 func (b *Broker) send(ctx context.Context, c call) (any, error) {
 	s := library()[c.script]
 	keys := append([]string{b.keys.Meta()}, c.keys...)
 	args := append([]any{b.keys.Base()}, c.args...)
+	var refused error // why an earlier sending failed
 	for try := 0; ; try++ {
 		reply, err := b.eval(ctx, s, keys, args)
 		if err == nil {
@@ -62,6 +64,9 @@ func (b *Broker) send(ctx context.Context, c call) (any, error) {
 		if !errors.Is(err, jobs.ErrUnavailable) {
 			return nil, fmt.Errorf("%s: %w", c.script, err)
 		}
+		if refused == nil || !isTimeout(err) {
+			refused = err
+		}
 		if mayHaveRun(err) && c.resent >= 0 {
 			args[c.resent+1] = 1
 			if c.onRetry != nil {
@@ -69,7 +74,7 @@ func (b *Broker) send(ctx context.Context, c call) (any, error) {
 			}
 		}
 		if sleep(ctx, pauseBefore(try)) != nil {
-			return nil, fmt.Errorf("%s: %w (%w)", c.script, err, context.Cause(ctx))
+			return nil, fmt.Errorf("%s: %w (%w)", c.script, refused, context.Cause(ctx))
 		}
 	}
 }
@@ -95,10 +100,11 @@ func pauseBefore(try int) time.Duration {
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
-		d = time.Until(deadline) // the caller's time is over: say so then, not earlier
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+		<-ctx.Done() // the caller's time will be over: say so then, not earlier
+		return ctx.Err()
 	}
-	timer := time.NewTimer(max(0, d))
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

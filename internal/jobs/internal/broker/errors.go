@@ -36,7 +36,7 @@ var refusals = []struct {
 	{"MISCONF", jobs.ErrUnavailable},
 	{"NOREPLICAS", jobs.ErrUnavailable},
 	{"NOAUTH", jobs.ErrUnavailable},
-	{"ERR max number of clients reached", jobs.ErrUnavailable},
+	{"max number of clients reached", jobs.ErrUnavailable}, // the client takes ERR off
 }
 
 // meaning turns what the client returned into what a caller can act on.
@@ -62,6 +62,14 @@ func isNetwork(err error) bool {
 		errors.Is(err, context.Canceled) ||
 		errors.Is(err, redis.ErrPoolTimeout) ||
 		errors.Is(err, redis.ErrPoolExhausted)
+}
+
+// isTimeout reports an error that says no more than that time was up.
+func isTimeout(err error) bool {
+	timeout, isNet := errors.AsType[net.Error](err)
+	return isNet && timeout.Timeout() ||
+		errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, context.Canceled)
 }
 
 // mayHaveRun tells a lost reply from a refusal.

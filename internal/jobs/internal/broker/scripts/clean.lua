@@ -55,6 +55,7 @@ local removed, passed = {}, 0
 for _, id in ipairs(candidates()) do
   if may_go(id) then
     if is_list then redis.call('LREM', key, -1, id) else redis.call('ZREM', key, id) end
+    if state == 'active' then redis.call('SREM', base .. 'stalled', id) end
     discard(id)
     removed[#removed + 1] = id
   else

@@ -1,4 +1,5 @@
--- cleaned.lua: tell that a cleaning is over.
+-- cleaned.lua: tell that a cleaning is over. A queue that does not exist is not
+-- told of.
 --
 -- KEYS    1 meta       hash   the queue's settings; names the slot
 -- ARGV    1 base       string what every key of this queue starts with
@@ -7,5 +8,5 @@
 --
 -- include queue
 -- include event
-event('cleaned', 'count', ARGV[2])
+if settings[3] then event('cleaned', 'count', ARGV[2]) end
 return 0

@@ -65,6 +65,7 @@ for _, key in ipairs(doomed) do
   local parent_key = redis.pcall('HGET', key, 'parentKey')
   if type(parent_key) == 'string' then detach(key, parent_key) end
   local prev = take_out(id)
+  if prev == 'active' then redis.call('SREM', base .. 'stalled', id) end
   if forget(id) > 0 then event('removed', 'jobId', id, 'prev', prev) end
 end
 enter(own)
