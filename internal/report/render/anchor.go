@@ -14,7 +14,8 @@ import (
 // anchors says by which point each label of a chart is held. The library places
 // every text by its left end, for the width it has in our font; a browser sets
 // it in a font of its own. Held by its middle or its right end, a label stays
-// centred below its bar, or flush with the axis, in any font.
+// centred below its bar, or flush with the axis, in any font. The zero value
+// leaves every text where it is.
 type anchors struct {
 	font       *truetype.Font // that categories are measured in
 	plain      *truetype.Font // and everything else
@@ -42,7 +43,7 @@ func (a anchors) apply(element *xml.StartElement, text string) {
 	if a.categories[text] {
 		anchor, font = a.category, a.font
 	}
-	if anchor == "start" {
+	if anchor != "middle" && anchor != "end" {
 		return
 	}
 	shift := textWidth(font, text, fontSizeOf(element))

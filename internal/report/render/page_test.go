@@ -154,11 +154,18 @@ func TestChartsHaveNoColoursOfTheirOwn(t *testing.T) {
 }
 
 func TestNoTextReordersOrHidesAnother(t *testing.T) {
-	r := renderer(t)
-	for name, draw := range map[string]func(document.Document) ([]byte, error){"html": r.HTML, "json": r.JSON} {
-		body, err := draw(hostileSample().doc)
+	r, doc := renderer(t), hostileSample().doc
+	words := func(doc document.Document) ([]byte, error) {
+		pdf, err := r.PDF(doc)
+		return []byte(pdfWords(t, pdf)), err
+	}
+	for name, draw := range map[string]func(document.Document) ([]byte, error){"html": r.HTML, "json": r.JSON, "pdf": words} {
+		body, err := draw(doc)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if !strings.Contains(string(body), "alert(1)") {
+			t.Errorf("%s does not hold the hostile text at all", name)
 		}
 		for _, bad := range []string{"\u202e", `\u202e`, "\x1b", `\u001b`, "\x00", `\u0000`} {
 			if strings.Contains(string(body), bad) {

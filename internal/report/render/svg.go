@@ -140,11 +140,7 @@ var rgbPattern = regexp.MustCompile(`^rgba?\((\d+), ?(\d+), ?(\d+)(?:, ?([0-9.]+
 func parseColour(text string) (c charts.Color, opacity float64, ok bool) {
 	m := rgbPattern.FindStringSubmatch(text)
 	if m == nil {
-		if text == "none" || text == "" {
-			return c, 0, false
-		}
-		c = charts.ParseColor(text)
-		return c, 1, c.A == 255
+		return c, 0, false // "none", and the few colours that it writes by name: none of them is ours
 	}
 	var parts [3]uint8
 	for i := range parts {
