@@ -318,3 +318,6 @@ func newSibling(f *fixture, queue string) *fixture {
 func eachFixture(t *testing.T, test func(t *testing.T, f *fixture)) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) { test(t, newFixture(t, server)) })
 }
+
+// newFixtureKeys are keys of another queue under the fixture's prefix.
+func newFixtureKeys(f *fixture, queue string) wire.Keys { return newSibling(f, queue).keys }

@@ -63,7 +63,7 @@ end
 
 local function give_back(id)
   local job = base .. id
-  if redis.call('LREM', active, 1, id) == 0 then return false end
+  if redis.call('LREM', active, -1, id) == 0 then return false end -- the oldest are on the right
   if not is_job(job) then return false end
   if limit >= 0 and count_stall(job) > limit and may_fail(job) then
     redis.call('HSET', job, 'defa', 'job stalled more than allowable limit')

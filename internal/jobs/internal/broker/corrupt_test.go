@@ -1,0 +1,168 @@
+package broker_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tandemq/tandem/internal/jobs"
+	"github.com/tandemq/tandem/internal/jobs/internal/broker"
+	"github.com/tandemq/tandem/internal/jobs/internal/invariant"
+	"github.com/tandemq/tandem/internal/redistest"
+)
+
+// garbage is what a broken client might store in any field.
+var garbage = []string{
+	"", "x", "null", "-1", "1.5", "1e999", "nan", "-inf", "inf", "0x10", "99999999999999999999", "{}", "[]", `{"a"`, "\xff\x00",
+	`{"fpof":true}`, "Q:a", "a:b:c",
+}
+
+// fields are all that a stored job can have.
+var fields = []string{
+	"name", "data", "opts", "timestamp", "delay", "priority", "parentKey", "parent", "rjk", "deid", "progress",
+	"processedOn", "pb", "ats", "atm", "stc", "defa", "returnvalue", "failedReason", "stacktrace", "finishedOn",
+	"attemptsMade", "tm",
+}
+
+// Whatever one field of a stored job holds: the job can be taken and ended, or
+// is failed by the server with a reason, its neighbours are served as if nothing
+// was, and it is in one place at the end.
+func TestNoFieldOfAJobCanStopTheQueue(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		f := newFixture(t, server)
+		for _, field := range fields {
+			for i, value := range garbage {
+				f.keys = newFixtureKeys(f, fmt.Sprintf("%s-%d", field, i))
+				f.oneBrokenField(field, value)
+			}
+		}
+	})
+}
+
+func (f *fixture) oneBrokenField(field, value string) {
+	f.Helper()
+	f.add(newJob("before"), late("bad", time.Second), newJob("after"))
+	f.hset("bad", field, value)
+	f.now = f.now.Add(time.Second)
+	defer func(at time.Time) { f.now = at }(epoch)
+	b := f.broker()
+	settled, err := b.Settle(f.ctx, nil, fetch("t", 3))
+	if err != nil {
+		f.Fatalf("%s=%q: take: %v", field, value, err)
+	}
+	var outcomes []broker.Outcome
+	for _, taken := range settled.Taken {
+		o := outcome(broker.Completed, taken.Job.ID)
+		if taken.Corrupt != nil {
+			o = outcome(broker.Failed, taken.Job.ID)
+		}
+		o.Made, o.Stalled = taken.Job.AttemptsMade, taken.Job.StalledCount
+		outcomes = append(outcomes, o)
+	}
+	ended, err := b.Settle(f.ctx, outcomes, fetch("t2", 3))
+	if err != nil || len(ended.Taken) != 0 {
+		f.Fatalf("%s=%q: end: %v, took %v", field, value, err, ended.Taken)
+	}
+	for i, result := range ended.Results {
+		if result != nil {
+			f.Errorf("%s=%q: end %s: %v", field, value, outcomes[i].ID, result)
+		}
+	}
+	for _, id := range []string{"before", "after"} {
+		if state, err := f.stateOf(id); state != jobs.Completed || err != nil {
+			f.Errorf("%s=%q: %s is %s, %v", field, value, id, state, err)
+		}
+	}
+	if state, _ := f.stateOf("bad"); !state.Finished() {
+		f.Errorf("%s=%q: the job is %s\n%s", field, value, state, invariant.Dump(f, f.client, f.keys))
+	}
+	for _, key := range []string{f.keys.Active(), f.keys.Wait(), f.keys.Delayed(), f.keys.Prioritized()} {
+		if f.client.Exists(f.ctx, key).Val() != 0 {
+			f.Errorf("%s=%q: %s is left", field, value, key)
+		}
+	}
+}
+
+// Something that is no hash under a job's key is dropped wherever it turns up.
+func TestWhatIsNoJobIsDropped(t *testing.T) {
+	kinds := map[string]string{
+		"list": "rpush Q:bad x", "set": "sadd Q:bad x", "zset": "zadd Q:bad 1 x", "string": "set Q:bad x",
+		"stream": "xadd Q:bad * a b", "nothing": "del Q:bad",
+	}
+	placed := map[string]string{
+		"wait": "rpush Q:wait bad", "prioritized": "zadd Q:prioritized 1 bad", "delayed": "zadd Q:delayed 1 bad",
+	}
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		f := newFixture(t, server)
+		for kind, create := range kinds {
+			for place, put := range placed {
+				f.keys = newFixtureKeys(f, kind+"-"+place)
+				f.add(newJob("good"))
+				f.do(create, put)
+				settled, err := f.broker().Settle(f.ctx, nil, fetch("t", 5))
+				ids := []string{}
+				for _, taken := range settled.Taken {
+					ids = append(ids, taken.Job.ID)
+				}
+				if diff := cmp.Diff([]string{"good"}, ids); err != nil || diff != "" {
+					t.Errorf("%s in %s: error %v, taken (-want +got):\n%s", kind, place, err, diff)
+				}
+				f.do("del Q:bad")
+				f.must()
+			}
+		}
+	})
+}
+
+// A running job whose record goes bad is ended or dropped, and never comes round
+// for ever.
+func TestARunningJobThatGoesBadIsGivenUp(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		for _, damage := range []string{"del Q:a", "rename Q:a:x Q:a", "hset Q:a stc {} ats {} atm {}", "hset Q:a priority {} opts {"} {
+			for _, dies := range []bool{false, true} {
+				f := newFixture(t, server)
+				f.active("t", "a", "b")
+				f.do("rpush Q:a:x y", damage, "del Q:a:x")
+				if dies {
+					f.suspect(-1)
+					f.die("a")
+					f.sweep(-1)
+				}
+				f.settle(0, outcome(broker.Failed, "a"), outcome(broker.Completed, "b"))
+				for i := range 3 {
+					if _, err := f.broker().Settle(f.ctx, nil, fetch(fmt.Sprint("again", i), 5)); err != nil {
+						t.Errorf("%s, dies %t: %v", damage, dies, err)
+					}
+					f.settle(0, by(fmt.Sprint("again", i), outcome(broker.Failed, "a")))
+				}
+				if n := f.client.Exists(f.ctx, f.keys.Active(), f.keys.Wait()).Val(); n != 0 {
+					t.Errorf("%s, dies %t: the job is still about\n%s", damage, dies, invariant.Dump(t, f.client, f.keys))
+				}
+			}
+		}
+	})
+}
+
+// Scores that no client of the format writes neither stop the others nor break
+// the answer.
+func TestNoScoreOfADelayedJobCanStopTheQueue(t *testing.T) {
+	eachFixture(t, func(t *testing.T, f *fixture) {
+		for i, score := range []string{"-inf", "-5", "0", "0.5", "1e300", "+inf", "9007199254740993"} {
+			f.keys = newFixtureKeys(f, fmt.Sprint("score", i))
+			f.add(newJob("good"), late("bad", time.Hour))
+			f.do("zadd Q:delayed " + score + " bad")
+			settled, err := f.broker().Settle(f.ctx, nil, fetch("t", 5))
+			if err != nil || len(settled.Taken) == 0 || settled.Taken[0].Job.ID != "good" {
+				t.Errorf("score %s: taken %v, error %v", score, settled.Taken, err)
+			}
+			if _, err := f.broker().Add(f.ctx, []broker.NewJob{late("later", time.Hour)}); err != nil {
+				t.Errorf("score %s: add: %v", score, err)
+			}
+			if err := f.broker().ChangeDelay(f.ctx, "later", time.Second); err != nil {
+				t.Errorf("score %s: change delay: %v", score, err)
+			}
+		}
+	})
+}
