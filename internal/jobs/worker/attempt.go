@@ -161,21 +161,21 @@ func (p *Pool) enter(a *attempt) (leave func(), err error) {
 	if a.task.StalledCount < suspicion || p.options.StalledLimit > 0 {
 		return p.options.Alone.together(), nil
 	}
-	leave = p.options.Alone.alone()
+	reopen := p.options.Alone.alone()
 	deaths, err := p.broker.Isolate(a.ctx, a.task.ID, a.token)
 	if err != nil {
-		leave()
+		reopen()
 		return nil, err
 	}
 	if deaths >= lonelyDeaths {
 		p.acquit(a)
-		leave()
+		reopen()
 		return nil, jobs.Unrecoverable(fmt.Errorf("quarantined: %d workers died while running this job alone", deaths))
 	}
 	p.log.Warn("suspect job runs alone", slog.String("job_id", a.task.ID), slog.Int("stalled", a.task.StalledCount))
 	return func() {
 		p.acquit(a)
-		leave()
+		reopen()
 	}, nil
 }
 
