@@ -49,12 +49,13 @@ var arrows = map[string][]string{
 	"internal/users":       {"internal/jobs", "internal/outbox"},
 
 	// Edges: HTTP, SQL, files, the mail catcher, the Redis in the process.
-	"internal/handlers":  {"internal/jobs", "internal/dataset", "internal/email", "internal/emailreport", "internal/export", "internal/report", "internal/users"},
-	"internal/dashboard": {"internal/jobs"},
-	"internal/store":     {"internal/jobs", "internal/outbox", "internal/users"},
-	"internal/storage":   {},
-	"internal/mailcatch": {},
-	"internal/embedded":  {},
+	"internal/handlers":       {"internal/jobs", "internal/dataset", "internal/email", "internal/emailreport", "internal/export", "internal/report", "internal/users", "internal/store"},
+	"internal/handlers/adapt": engine("internal/handlers", "internal/jobs/queue", "internal/jobs/admin", "internal/jobs/events", "internal/storage"),
+	"internal/dashboard":      {"internal/jobs"},
+	"internal/store":          {"internal/jobs", "internal/outbox", "internal/users"},
+	"internal/storage":        {},
+	"internal/mailcatch":      {},
+	"internal/embedded":       {},
 
 	// For tests.
 	"internal/redistest":     {"internal/embedded"},

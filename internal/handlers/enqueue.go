@@ -1,0 +1,190 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tandemq/tandem/internal/jobs"
+)
+
+// EmailRequest, ExportRequest and ReportRequest are a payload with the options
+// of its job beside it.
+type (
+	EmailRequest struct {
+		EmailPayload
+		Options *JobOptions `json:"options,omitempty"`
+	}
+	ExportRequest struct {
+		ExportPayload
+		Options *JobOptions `json:"options,omitempty"`
+	}
+	ReportRequest struct {
+		ReportPayload
+		Options *JobOptions `json:"options,omitempty"`
+	}
+	// JobRequest is a job of any type.
+	JobRequest struct {
+		Type    string          `json:"type" doc:"email, export, report or email-report." example:"email"`
+		Payload json.RawMessage `json:"payload" doc:"What the type needs."`
+		Options *JobOptions     `json:"options,omitempty"`
+	}
+)
+
+// Queued acknowledges a job: it is stored.
+type Queued struct {
+	Message   string `json:"message" example:"Email queued"`
+	JobID     string `json:"jobId"`
+	Queue     string `json:"queue" example:"email"`
+	StatusURL string `json:"statusUrl" doc:"Where to look at the job." example:"/api/v1/jobs/email/0198c0de-0000-7000-8000-000000000000"`
+	Duplicate bool   `json:"duplicate,omitempty" doc:"A job with the jobId was there already and stays as it is."`
+}
+
+// AddHeaders are what every request that adds jobs may have. They are read on the way
+// to the handler and stand here for the documentation.
+type AddHeaders struct {
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"The same key and body give the same answer, and no second job."`
+}
+
+type queuedOutput struct {
+	Location string `header:"Location" doc:"The statusUrl."`
+	Body     Queued
+}
+
+func (a *API) addEmail(ctx context.Context, in *struct {
+	AddHeaders
+	Body EmailRequest
+}) (*queuedOutput, error) {
+	return enqueue(ctx, a, "email", in.Body.EmailPayload, in.Body.Options)
+}
+
+func (a *API) addExport(ctx context.Context, in *struct {
+	AddHeaders
+	Body ExportRequest
+}) (*queuedOutput, error) {
+	return enqueue(ctx, a, "export", in.Body.ExportPayload, in.Body.Options)
+}
+
+func (a *API) addReport(ctx context.Context, in *struct {
+	AddHeaders
+	Body ReportRequest
+}) (*queuedOutput, error) {
+	return enqueue(ctx, a, "report", in.Body.ReportPayload, in.Body.Options)
+}
+
+func (a *API) addJob(ctx context.Context, in *struct {
+	AddHeaders
+	Body JobRequest
+}) (*queuedOutput, error) {
+	t, err := a.typeOf(in.Body.Type)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.fits(t, in.Body.Payload); err != nil {
+		return nil, under("payload", err)
+	}
+	return a.add(ctx, t, "payload", in.Body.Payload, in.Body.Options)
+}
+
+// enqueue adds a job whose payload stands at the top of the body.
+func enqueue(ctx context.Context, a *API, name string, payload any, o *JobOptions) (*queuedOutput, error) {
+	t, err := a.typeOf(name)
+	if err != nil {
+		return nil, problem("not-found", "This API has no queue for jobs of this type.")
+	}
+	raw, err := json.Marshal(payload)
+	if err != nil {
+		return nil, fmt.Errorf("payload: %w", err)
+	}
+	return a.add(ctx, t, "", raw, o)
+}
+
+func (a *API) typeOf(name string) (*jobType, error) {
+	t, ok := a.types[name]
+	if !ok {
+		return nil, jobs.Invalid("type", "must be one of %s", list(a.typeNames))
+	}
+	return t, nil
+}
+
+// fits checks a payload against its schema, as huma checks bodies.
+func (a *API) fits(t *jobType, raw json.RawMessage) error {
+	return a.checkSchema(t.schema, raw)
+}
+
+func (a *API) checkSchema(schema *huma.Schema, raw json.RawMessage) error {
+	var value any
+	if err := json.Unmarshal(raw, &value); err != nil {
+		return unfit(err)
+	}
+	var result huma.ValidateResult
+	huma.Validate(a.huma.OpenAPI().Components.Schemas, schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, value, &result)
+	return schemaErrors(result.Errors)
+}
+
+// add checks and stores one job. place is where the payload stands in the body.
+func (a *API) add(ctx context.Context, t *jobType, place string, raw json.RawMessage, o *JobOptions) (*queuedOutput, error) {
+	work, err := a.prepare(ctx, t, place, raw, o, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.fit(); err != nil {
+		return nil, err
+	}
+	added, err := a.o.Queues[t.queue].Add(ctx, work.name, work.payload, work.options)
+	if err != nil {
+		return nil, fmt.Errorf("add job: %w", err)
+	}
+	a.metrics.accepted.WithLabelValues(t.queue).Inc()
+	where := jobURL(t.queue, added.ID)
+	return &queuedOutput{Location: where, Body: Queued{
+		Message: t.message, JobID: added.ID, Queue: t.queue, StatusURL: where,
+		Duplicate: added.Existed && o != nil && o.JobID != "",
+	}}, nil
+}
+
+// prepare does everything that can be done without Redis. n is the job's number
+// in its request.
+func (a *API) prepare(ctx context.Context, t *jobType, place string, raw json.RawMessage, o *JobOptions, n int) (*task, error) {
+	c := callOf(ctx)
+	name, payload, err := t.read(raw, c.caller)
+	if err != nil {
+		return nil, under(place, err)
+	}
+	options, err := o.apply(t.preset)
+	if err != nil {
+		return nil, under("options", err)
+	}
+	if options.ID == "" {
+		if options.ID, err = jobID(c, n); err != nil {
+			return nil, fmt.Errorf("job id: %w", err)
+		}
+	}
+	options.Trace = a.carrier(ctx)
+	if err := a.o.Queues[t.queue].Check(name, payload, options); err != nil {
+		return nil, under("options", err)
+	}
+	return &task{queue: t.queue, name: name, payload: payload, options: options}, nil
+}
+
+// fit refuses a job that Redis could lose.
+func (a *API) fit() error {
+	if a.o.Fit == nil {
+		return nil
+	}
+	if err := a.o.Fit(); err != nil {
+		return fmt.Errorf("%w: %w", &Problem{
+			Type: "/docs#unavailable", Title: "Service unavailable", Status: 503, retryAfter: 5,
+			Detail: "Redis is not in a state in which an accepted job would be safe.",
+		}, err)
+	}
+	return nil
+}
+
+// jobURL is where a job is shown.
+func jobURL(queue, id string) string {
+	return "/api/v1/jobs/" + url.PathEscape(queue) + "/" + url.PathEscape(id)
+}

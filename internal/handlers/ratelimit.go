@@ -1,0 +1,56 @@
+package handlers
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/go-chi/httprate"
+)
+
+// limiter counts requests; nil lets all through.
+type limiter struct{ *httprate.RateLimiter }
+
+func (a *API) newLimiter(name string, rate Rate) *limiter {
+	if rate.Count <= 0 {
+		return nil
+	}
+	var options []httprate.Option
+	if a.o.Counter != nil {
+		options = append(options, httprate.WithLimitCounter(a.o.Counter(name)))
+	}
+	return &limiter{httprate.NewRateLimiter(rate.Count, rate.Per, options...)}
+}
+
+// limit bounds how often one caller asks, or one address as long as no caller is
+// known. Accounts have a stricter bound, always by address: each attempt costs a
+// password hash or guesses a token.
+func (a *API) limit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := callOf(r.Context())
+		limiter, key := a.callers, "address "+c.client
+		switch {
+		case c.route != nil && c.route.quiet:
+			limiter = nil
+		case c.route != nil && c.route.accounts:
+			limiter = a.accounts
+		case c.caller.Name != "" && !a.o.Open:
+			key = "caller " + c.caller.Name
+		}
+		if limiter == nil || !limiter.OnLimit(w, r, key) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		p := problem("rate-limited", "Too many requests came from this caller.")
+		p.retryAfter = retryAfter(w.Header())
+		a.writeProblem(w, r, p)
+	})
+}
+
+// retryAfter is what the limiter said, and at least a second.
+func retryAfter(h http.Header) int {
+	seconds, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil {
+		return 1
+	}
+	return max(1, seconds)
+}
