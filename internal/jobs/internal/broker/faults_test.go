@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -133,6 +134,42 @@ func TestAddSentAgainAfterTheJobIsGoneAddsNothing(t *testing.T) {
 	})
 }
 
+// The first sending of add was not lost, only slow: it arrives on a connection
+// that the client has given up, after the second one.
+func TestAddThatArrivesAfterItsSecondSendingAddsNothing(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		f := newFixture(t, server)
+		var late redis.Cmder
+		f.client.(*redis.Client).AddHook(holdFirst(func(cmd redis.Cmder) { late = cmd }))
+		if _, err := f.broker().Add(f.ctx, []broker.NewJob{newJob("a"), ranked("b", 1), given("c")}); err != nil {
+			t.Fatal(err)
+		}
+		want := invariant.DumpState(t, f.client, f.keys)
+		if err := f.client.Do(f.ctx, late.Args()...).Err(); err != nil {
+			t.Fatal(err)
+		}
+		f.must()
+		f.do("set Q:id 3") // numbers may be left out
+		if diff := cmp.Diff(want, invariant.DumpState(t, f.client, f.keys)); diff != "" {
+			t.Errorf("the late sending (-before +after):\n%s", diff)
+		}
+	})
+}
+
+// holdFirst is a hook that keeps the first script call from the server.
+func holdFirst(keep func(redis.Cmder)) redis.Hook {
+	held := false
+	return scriptHook(func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+		if held {
+			return next(ctx, cmd)
+		}
+		held = true
+		keep(redis.NewCmd(ctx, cmd.Args()...))
+		cmd.SetErr(io.EOF)
+		return io.EOF
+	})
+}
+
 // noise writes events of other jobs.
 func noise(f *fixture, n int) {
 	f.Helper()
@@ -148,19 +185,29 @@ func noise(f *fixture, n int) {
 }
 
 // afterScript is a hook that calls f when a script has run.
-type afterScript func()
-
-func (f afterScript) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (f afterScript) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
-func (f afterScript) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
+func afterScript(f func()) redis.Hook {
+	return scriptHook(func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
 		err := next(ctx, cmd)
-		if strings.HasPrefix(cmd.Name(), "eval") && err == nil {
+		if err == nil {
 			f()
 		}
 		return err
+	})
+}
+
+// scriptHook stands around each call of a script.
+type scriptHook func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error
+
+func (h scriptHook) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (h scriptHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+func (h scriptHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if !strings.HasPrefix(cmd.Name(), "eval") {
+			return next(ctx, cmd)
+		}
+		return h(ctx, cmd, next)
 	}
 }
 

@@ -65,12 +65,13 @@ local function told_of(id)
   return told[id]
 end
 
--- known is the code of a job that is not to be added, or nil.
+-- known is the code of a job that is not to be added, or nil. A made id can be
+-- there although this is the first sending: a connection that was given up may
+-- still deliver it, after the second one on another connection.
 local function known(id, origin)
-  if origin == 'made' and not resent then return nil end
   local exists = redis.call('EXISTS', base .. id) == 1
+  if exists and origin == 'made' then return 0 end
   if resent then
-    if exists and origin == 'made' then return 0 end
     local word = told_of(id)
     if word then return word == 'added' and 0 or 1 end
   end
