@@ -2,7 +2,6 @@ package wire
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/tandemq/tandem/internal/jobs"
 )
@@ -24,7 +23,7 @@ func DecodeEvent(id string, fields map[string]string) jobs.Event {
 		Fields:       fields,
 	}
 	if due := whole(fields["delay"]); e.Type == jobs.EventDelayed && due > 0 {
-		e.DueAt = time.UnixMilli(int64(due))
+		e.DueAt, _ = moment(int64(due)) // zero when it is none
 	}
 	return e
 }

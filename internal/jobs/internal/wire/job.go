@@ -122,13 +122,15 @@ func (r *reader) time(h Hash, field string) time.Time {
 	if ms == 0 {
 		return time.Time{}
 	}
-	return time.UnixMilli(ms)
+	at, ok := moment(ms)
+	if !ok {
+		r.report(field, "is not a time: %d", ms)
+	}
+	return at
 }
 
-// attemptsMade prefers the field of BullMQ 4, as Node does.
+// attemptsMade takes the larger of BullMQ 4's field and today's. Node prefers the
+// old one, which nobody counts up any more: such a job would be retried for ever.
 func (r *reader) attemptsMade(h Hash) int64 {
-	if _, ok := h["attemptsMade"]; ok {
-		return r.int(h, "attemptsMade")
-	}
-	return r.int(h, "atm")
+	return max(r.int(h, "attemptsMade"), r.int(h, "atm"))
 }

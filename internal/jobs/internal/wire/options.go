@@ -42,9 +42,9 @@ type packedBackoff struct {
 }
 
 type packedRetention struct {
-	Age   int64 `json:"age,omitempty"` // s
-	Count int   `json:"count,omitempty"`
-	Limit int   `json:"limit,omitempty"`
+	Age   float64 `json:"age,omitempty"` // s
+	Count int     `json:"count,omitempty"`
+	Limit int     `json:"limit,omitempty"`
 }
 
 // EncodeOptions packs options for storage. Only what is set is written, except
@@ -121,7 +121,7 @@ func packRetention(r *jobs.Retention) any {
 	case r.Age == 0:
 		return r.Count
 	default:
-		return packedRetention{Age: int64(r.Age / time.Second), Count: r.Count, Limit: r.Limit}
+		return packedRetention{Age: r.Age.Seconds(), Count: r.Count, Limit: r.Limit}
 	}
 }
 
@@ -185,10 +185,7 @@ func decodeOption(o *jobs.Options, name string, text json.RawMessage) (err error
 	case "timeout":
 		o.Timeout, err = decodeMillis(text)
 	case "expiresAt":
-		var n int
-		if n, err = decodeInt(text); err == nil && n != 0 {
-			o.ExpiresAt = time.UnixMilli(int64(n))
-		}
+		o.ExpiresAt, err = decodeTime(text)
 	case "tm":
 		err = decodeString(text, &o.Trace)
 	default:
@@ -207,8 +204,38 @@ func decodeInt(text json.RawMessage) (int, error) {
 	if err := json.Unmarshal(text, &f); err != nil {
 		return 0, fmt.Errorf("is not a number: %.40q", text)
 	}
+	return int(cut(f)), nil
+}
+
+// cut drops the fraction, and what lies outside the whole numbers that a stored
+// number can tell apart.
+func cut(f float64) int64 {
 	const limit = 1 << 53
-	return int(math.Max(-limit, math.Min(limit, f))), nil
+	return int64(math.Max(-limit, math.Min(limit, f)))
+}
+
+func decodeTime(text json.RawMessage) (time.Time, error) {
+	n, err := decodeInt(text)
+	if err != nil || n == 0 {
+		return time.Time{}, err
+	}
+	at, ok := moment(int64(n))
+	if !ok {
+		return time.Time{}, fmt.Errorf("is not a time: %.40q", text)
+	}
+	return at, nil
+}
+
+// lastMoment is the end of the year 9999: a time behind it, or before the epoch,
+// is a broken record, and could not be shown as JSON.
+const lastMoment = 253_402_300_799_999
+
+// moment is the time of a stored number of milliseconds since the epoch.
+func moment(ms int64) (at time.Time, ok bool) {
+	if ms < 0 || ms > lastMoment {
+		return time.Time{}, false
+	}
+	return time.UnixMilli(ms), true
 }
 
 func decodeMillis(text json.RawMessage) (time.Duration, error) {
@@ -256,8 +283,8 @@ func decodeBackoff(text json.RawMessage) (jobs.Backoff, error) {
 	}
 	return jobs.Backoff{
 		Type:     jobs.BackoffType(packed.Type),
-		Delay:    durationOf(int64(packed.Delay)),
-		MaxDelay: durationOf(int64(packed.MaxDelay)),
+		Delay:    durationOf(cut(packed.Delay)),
+		MaxDelay: durationOf(cut(packed.MaxDelay)),
 		Jitter:   packed.Jitter,
 	}, nil
 }
@@ -283,16 +310,16 @@ func decodeRetention(text json.RawMessage) (*jobs.Retention, error) {
 	if packed.Count == nil {
 		return retentionOf(0, packed.Age, packed.Limit, false), nil
 	}
-	return retentionOf(int(*packed.Count), packed.Age, packed.Limit, true), nil
+	return retentionOf(int(cut(*packed.Count)), packed.Age, packed.Limit, true), nil
 }
 
 func retentionOf(count int, age, limit float64, counted bool) *jobs.Retention {
 	if counted && count == 0 {
 		return &jobs.Retention{None: true}
 	}
-	return &jobs.Retention{
-		Count: max(0, count),
-		Age:   durationOf(int64(age * 1000)),
-		Limit: max(0, int(limit)),
+	kept := &jobs.Retention{Count: max(0, count), Age: max(0, durationOf(cut(age*1000)))}
+	if kept.Age > 0 { // which is all that the limit limits
+		kept.Limit = max(0, int(cut(limit)))
 	}
+	return kept
 }
