@@ -25,6 +25,7 @@ const crowd = 20_000
 // However large a queue is, one call does a bounded piece of work. It is counted
 // in commands, which do not depend on the machine.
 func TestNoCallGrowsWithTheQueue(t *testing.T) {
+	t.Parallel()
 	server := redistest.Own(t, redistest.Options{})
 	f := newFixture(t, server.Server)
 	f.crowded()

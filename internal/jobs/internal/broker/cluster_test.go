@@ -16,6 +16,7 @@ import (
 // With a hash tag in the prefix all keys of a queue, the private ones included,
 // live in one slot, so every script runs on a Cluster.
 func TestEveryScriptRunsOnACluster(t *testing.T) {
+	t.Parallel()
 	nodes := redistest.Cluster(t)
 	for _, prefix := range []string{"{one}", "{two}", "{three}"} { // one of each node's slots, or nearly
 		f := &fixture{

@@ -30,6 +30,7 @@ var fields = []string{
 // is failed by the server with a reason, its neighbours are served as if nothing
 // was, and it is in one place at the end.
 func TestNoFieldOfAJobCanStopTheQueue(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		f := newFixture(t, server)
 		for _, field := range fields {

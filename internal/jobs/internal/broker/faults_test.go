@@ -156,6 +156,33 @@ func TestAddThatArrivesAfterItsSecondSendingAddsNothing(t *testing.T) {
 	})
 }
 
+// So is a late settle: the jobs that it would take are nobody's.
+func TestSettleThatArrivesAfterItsSecondSendingDoesNothing(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		f := newFixture(t, server)
+		f.active("t", "a", "b")
+		f.add(newJob("c"), newJob("d"), newJob("e"))
+		var late redis.Cmder
+		f.client.(*redis.Client).AddHook(holdFirst(func(cmd redis.Cmder) { late = cmd }))
+		settled, err := f.broker().Settle(f.ctx, []broker.Outcome{
+			outcome(broker.Completed, "a"), after(outcome(broker.Snooze, "b"), time.Second),
+		}, fetch("t2", 1))
+		if err != nil || len(settled.Taken) != 1 {
+			t.Fatalf("taken %v, error %v", settled.Taken, err)
+		}
+		want := invariant.Dump(t, f.client, f.keys)
+		if err := f.client.Do(f.ctx, late.Args()...).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, invariant.Dump(t, f.client, f.keys)); diff != "" {
+			t.Errorf("the late sending (-before +after):\n%s", diff)
+		}
+		if ttl := f.client.PTTL(f.ctx, f.keys.Private()+"resent:t2").Val(); ttl <= 0 {
+			t.Errorf("the note of the second sending stays for ever: PTTL %v", ttl)
+		}
+	})
+}
+
 // holdFirst is a hook that keeps the first script call from the server.
 func holdFirst(keep func(redis.Cmder)) redis.Hook {
 	held := false

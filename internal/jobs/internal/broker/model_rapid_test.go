@@ -31,6 +31,7 @@ const keepCount = 4
 // Whatever is done to a queue, in whatever order, and whichever replies are lost
 // on the way, it agrees with a model in plain Go, and breaks no invariant.
 func TestQueueAgreesWithItsModel(t *testing.T) {
+	t.Parallel()
 	server := redistest.Shared(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		f := newFixture(t, server)

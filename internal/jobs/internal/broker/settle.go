@@ -42,7 +42,7 @@ type Outcome struct {
 
 // Fetch says how jobs are taken.
 type Fetch struct {
-	Token     string        // names the call; a call sent again has the same
+	Token     string        // names the call, and no other; sent again it has the same
 	LockFor   time.Duration // how long the jobs are ours unless renewed
 	Want      int           // how many at most; 0 takes none
 	Worker    string        // stored with the jobs
@@ -79,7 +79,9 @@ func (b *Broker) Settle(ctx context.Context, outcomes []Outcome, f Fetch) (Settl
 		args = outcomes[i].appendTo(args)
 	}
 	sent := time.Now()
-	reply, err := b.send(ctx, call{script: "settle", args: args, resent: 1})
+	reply, err := b.send(ctx, call{
+		script: "settle", keys: []string{b.keys.Private() + "resent:" + f.Token}, args: args, resent: 1,
+	})
 	if err != nil {
 		return Settled{}, err
 	}

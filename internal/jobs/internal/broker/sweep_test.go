@@ -175,6 +175,7 @@ func TestSweepGivesBackTheJobsOfDeadWorkers(t *testing.T) {
 // With more active jobs than one sweep looks at, each of them still is given back:
 // the marks of one part survive the sweeps of the others.
 func TestSweepGivesBackEveryOneOfThousands(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		f := newFixture(t, server)
 		const n = 2_300

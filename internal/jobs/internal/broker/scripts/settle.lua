@@ -1,6 +1,7 @@
 -- settle.lua: end attempts and take the next jobs, many of each in one call.
 --
 -- KEYS    1 meta       hash   the queue's settings; names the slot
+--         2 resent     string ours: this call was sent a second time
 -- ARGV    1 base       string what every key of this queue starts with
 --         2 now        ms     0 for the server's clock
 --         3 resent     0|1    1 when an earlier sending's reply was lost
@@ -31,7 +32,9 @@
 --         next_due is the ms of the next delayed job, 0 without; limited_ms how
 --         long a rate limit holds; left 1 when more could be taken at once.
 -- ERRORS  each outcome is checked before its first write. Sent again with
---         resent = 1, the call ends nothing twice and returns the same jobs.
+--         resent = 1, the call ends nothing twice and returns the same jobs. A
+--         first sending that arrives behind its second one, on a connection that
+--         was given up, does nothing: nobody would hear of the jobs it takes.
 --
 -- include queue
 -- include now
@@ -70,13 +73,17 @@ local function tell_drained(finished, want)
   if redis.call('EXISTS', wait, active, prioritized) == 0 then event('drained') end
 end
 
+if ARGV[3] == '0' and redis.call('EXISTS', KEYS[2]) == 1 then return { int(now), {}, {}, '0', 0, 0 } end
 local list, want, codes = read_outcomes(), math.min(tonumber(ARGV[6]), 500), {}
 promote_due()
 if #list > 0 then codes = finish_all(list) end
 local points = tonumber(ARGV[10])
 if points > 0 and ended.completed > 0 then count_metric('completed', ended.completed, points) end
 if points > 0 and ended.failed > 0 then count_metric('failed', ended.failed, points) end
-if ARGV[3] == '1' then retake() end
+if ARGV[3] == '1' then
+  redis.pcall('SET', KEYS[2], '1', 'PX', 60000) -- a server that is out of memory may refuse
+  retake()
+end
 local missing = want - #taken / 2
 if missing > 0 then take(missing) end
 tell_drained(ended.completed + ended.failed, want)
