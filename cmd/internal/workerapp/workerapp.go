@@ -15,6 +15,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -171,6 +172,13 @@ func (a *App) addChecks() error {
 	byName := map[string]parts.Counter{}
 	for _, q := range queues {
 		byName[q.Name()] = q
+	}
+	for _, collector := range []prometheus.Collector{
+		parts.NewQueueMetrics(queues, a.host.Logger), worker.NewPoolCollector(a.pools...),
+	} {
+		if err := a.host.Registry.Register(collector); err != nil {
+			return fmt.Errorf("register metrics: %w", err)
+		}
 	}
 	var consumers []parts.Consumer
 	for _, pool := range a.pools {

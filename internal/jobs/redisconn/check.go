@@ -37,6 +37,8 @@ type Report struct {
 	EvictionPolicy string    `json:"evictionPolicy"`
 	AppendOnly     bool      `json:"appendOnly"`
 	AppendFsync    string    `json:"appendFsync"` // "" when the server does not tell
+	UsedMemory     int64     `json:"usedMemory"`  // bytes
+	MaxMemory      int64     `json:"maxMemory"`   // bytes; 0 is no limit
 	Findings       []Finding `json:"findings"`
 }
 

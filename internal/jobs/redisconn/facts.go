@@ -52,7 +52,8 @@ func whole(text string) int64 {
 func (f facts) report() Report {
 	return Report{
 		Version: f.version, Role: f.role, EvictionPolicy: f.policy,
-		AppendOnly: f.appendOnly, AppendFsync: f.appendFsync, Findings: f.judge(),
+		AppendOnly: f.appendOnly, AppendFsync: f.appendFsync,
+		UsedMemory: f.usedMemory, MaxMemory: f.maxMemory, Findings: f.judge(),
 	}
 }
 

@@ -59,6 +59,7 @@ type Metrics struct {
 type counters struct {
 	active, completed, failed atomic.Int64
 	ended, busy               atomic.Int64 // attempts, and their nanoseconds
+	recovered                 atomic.Int64 // jobs taken back from dead workers
 }
 
 func (c *counters) count(a Attempt) {
@@ -95,6 +96,8 @@ func (c *counters) read(since time.Time) Metrics {
 //	jobs_processed{job_type,status}  attempts by outcome
 //	job_duration_ms{job_type}        how long handlers ran
 //	job_wait_ms{job_type}            how long first attempts waited
+//	tandem_jobs_failed_total{queue,reason}  jobs that failed for good: exhausted
+//	                                 when no attempts were left, else unrecoverable
 //
 // The job type is the queue's name: each type has a queue of its own, and names
 // of jobs are the callers' to choose.
@@ -102,6 +105,7 @@ type Collector struct {
 	processed *prometheus.CounterVec
 	duration  *prometheus.HistogramVec
 	wait      *prometheus.HistogramVec
+	failed    *prometheus.CounterVec
 }
 
 // milliseconds are the borders of the histograms: 1 ms to about 9 minutes.
@@ -119,8 +123,11 @@ func NewCollector(r prometheus.Registerer) (*Collector, error) {
 		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "job_wait_ms", Help: "How long jobs waited for their first attempt, in milliseconds.", Buckets: milliseconds,
 		}, []string{"job_type"}),
+		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tandem_jobs_failed_total", Help: "Jobs that failed for good, by whether attempts were left.",
+		}, []string{"queue", "reason"}),
 	}
-	for _, metric := range []prometheus.Collector{c.processed, c.duration, c.wait} {
+	for _, metric := range []prometheus.Collector{c.processed, c.duration, c.wait, c.failed} {
 		if err := r.Register(metric); err != nil {
 			return nil, err
 		}
@@ -132,7 +139,61 @@ func NewCollector(r prometheus.Registerer) (*Collector, error) {
 func (c *Collector) Observe(a Attempt) {
 	c.processed.WithLabelValues(a.Job.Queue, string(a.Status)).Inc()
 	c.duration.WithLabelValues(a.Job.Queue).Observe(float64(a.Duration()) / float64(time.Millisecond))
+	if a.Status == StatusFailed {
+		c.failed.WithLabelValues(a.Job.Queue, failureReason(a)).Inc()
+	}
 	if a.Number == 1 {
 		c.wait.WithLabelValues(a.Job.Queue).Observe(float64(a.Waited) / float64(time.Millisecond))
+	}
+}
+
+func failureReason(a Attempt) string {
+	if !jobs.IsUnrecoverable(a.Error) && a.Number >= a.Job.MaxAttempts() {
+		return "exhausted"
+	}
+	return "unrecoverable"
+}
+
+// PoolCollector shows how pools stand, for Prometheus:
+//
+//	tandem_worker_slots{queue}              jobs that run at a time at most
+//	tandem_worker_active{queue}             jobs that run now
+//	tandem_worker_pulse_age_seconds{queue}  since the pool last heard from Redis
+//	tandem_jobs_stalled_total{queue}        jobs taken back from dead workers
+type PoolCollector struct{ pools []*Pool }
+
+// NewPoolCollector returns a collector of these pools.
+func NewPoolCollector(pools ...*Pool) *PoolCollector { return &PoolCollector{pools} }
+
+var (
+	poolSlots = prometheus.NewDesc("tandem_worker_slots",
+		"Jobs that the pool runs at a time at most.", []string{"queue"}, nil)
+	poolActive = prometheus.NewDesc("tandem_worker_active",
+		"Jobs that the pool runs now.", []string{"queue"}, nil)
+	poolPulse = prometheus.NewDesc("tandem_worker_pulse_age_seconds",
+		"Time since the pool last heard from Redis about its queue.", []string{"queue"}, nil)
+	poolStalled = prometheus.NewDesc("tandem_jobs_stalled_total",
+		"Jobs that the pool took back from dead workers.", []string{"queue"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c *PoolCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{poolSlots, poolActive, poolPulse, poolStalled} {
+		out <- desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *PoolCollector) Collect(out chan<- prometheus.Metric) {
+	for _, p := range c.pools {
+		gauge := func(desc *prometheus.Desc, kind prometheus.ValueType, value float64) {
+			out <- prometheus.MustNewConstMetric(desc, kind, value, p.queue)
+		}
+		gauge(poolSlots, prometheus.GaugeValue, float64(p.options.Concurrency))
+		gauge(poolActive, prometheus.GaugeValue, float64(p.counters.active.Load()))
+		gauge(poolStalled, prometheus.CounterValue, float64(p.counters.recovered.Load()))
+		if last := p.LastPulse(); last.Unix() > 0 {
+			gauge(poolPulse, prometheus.GaugeValue, time.Since(last).Seconds())
+		}
 	}
 }

@@ -38,6 +38,7 @@ func (p *Pool) sweepOnce(ctx context.Context) time.Duration {
 		}
 		return sweepGap
 	}
+	p.counters.recovered.Add(int64(len(recovered)))
 	for _, id := range recovered {
 		p.log.Warn("job taken back from a dead worker", slog.String("job_id", id))
 	}

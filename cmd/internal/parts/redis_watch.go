@@ -1,0 +1,161 @@
+package parts
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tandemq/tandem/internal/jobs/redisconn"
+)
+
+// RedisWatch looks, now and then, whether Redis keeps what it accepts, so that
+// nobody who accepts a job has to ask.
+type RedisWatch struct {
+	conn   *redisconn.Conn
+	strict bool // what is wrong keeps jobs out; otherwise it is only said
+	logger *slog.Logger
+	state  atomic.Pointer[redisState]
+}
+
+// redisState is what the latest look found.
+type redisState struct {
+	report redisconn.Report
+	err    error // Redis could not be asked
+}
+
+// How often to look: more often after something was wrong.
+const (
+	watchEvery  = 30 * time.Second
+	watchSooner = 5 * time.Second
+	watchFor    = 3 * time.Second
+)
+
+// NewRedisWatch returns a watch that has seen nothing yet.
+func NewRedisWatch(conn *redisconn.Conn, strict bool, logger *slog.Logger) *RedisWatch {
+	return &RedisWatch{conn: conn, strict: strict, logger: logger}
+}
+
+// Run looks until ctx ends. The first look happens at once.
+func (w *RedisWatch) Run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+			timer.Reset(w.look(ctx))
+		}
+	}
+}
+
+func (w *RedisWatch) look(ctx context.Context) (next time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, watchFor)
+	defer cancel()
+	report, err := redisconn.Check(ctx, w.conn)
+	before := w.state.Swap(&redisState{report, err})
+	w.tell(before, report, err)
+	if err != nil || report.Err() != nil {
+		return watchSooner
+	}
+	return watchEvery
+}
+
+// tell logs what is new: the same finding every few seconds would only teach
+// people to overlook it.
+func (w *RedisWatch) tell(before *redisState, report redisconn.Report, err error) {
+	if err != nil {
+		if before == nil || before.err == nil {
+			w.logger.Error("cannot check redis", slog.Any("error", err))
+		}
+		return
+	}
+	for _, f := range report.Findings {
+		if before == nil || !has(before.report, f.Code) {
+			w.logger.Log(context.Background(), w.levelOf(f), "redis: "+f.Message,
+				slog.String("code", f.Code), slog.String("advice", f.Advice))
+		}
+	}
+}
+
+func has(report redisconn.Report, code string) bool {
+	for _, f := range report.Findings {
+		if f.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// levelOf is a warning where jobs are accepted all the same.
+func (w *RedisWatch) levelOf(f redisconn.Finding) slog.Level {
+	if w.strict && f.Severity == redisconn.Error {
+		return slog.LevelError
+	}
+	return slog.LevelWarn
+}
+
+// Fit says why no job may be accepted now, nil when all is well. A Redis that
+// could not be asked is left to the call itself.
+func (w *RedisWatch) Fit() error {
+	state := w.state.Load()
+	if !w.strict || state == nil || state.err != nil {
+		return nil
+	}
+	return state.report.Err()
+}
+
+// Check is what a health check asks: Redis answered, and is fit.
+func (w *RedisWatch) Check(ctx context.Context) error {
+	if err := w.conn.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("redis does not answer: %w", err)
+	}
+	return w.Fit()
+}
+
+var (
+	redisUp = prometheus.NewDesc("tandem_redis_up",
+		"1 when the latest check of Redis got an answer.", nil, nil)
+	redisUsed = prometheus.NewDesc("tandem_redis_memory_used_bytes",
+		"Memory that Redis uses.", nil, nil)
+	redisMax = prometheus.NewDesc("tandem_redis_memory_max_bytes",
+		"Memory that Redis may use, 0 without a limit.", nil, nil)
+	redisFinding = prometheus.NewDesc("tandem_redis_finding",
+		"1 for each thing that the latest check found wrong.", []string{"code", "severity"}, nil)
+	redisInfo = prometheus.NewDesc("tandem_redis_info",
+		"How Redis is set up.", []string{"version", "role", "eviction_policy", "append_only", "append_fsync"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (w *RedisWatch) Describe(out chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{redisUp, redisUsed, redisMax, redisFinding, redisInfo} {
+		out <- desc
+	}
+}
+
+// Collect implements prometheus.Collector. It asks nobody.
+func (w *RedisWatch) Collect(out chan<- prometheus.Metric) {
+	state := w.state.Load()
+	if state == nil {
+		return
+	}
+	out <- gauge(redisUp, flag(state.err == nil))
+	if state.err != nil {
+		return
+	}
+	r := state.report
+	out <- gauge(redisUsed, float64(r.UsedMemory))
+	out <- gauge(redisMax, float64(r.MaxMemory))
+	out <- gauge(redisInfo, 1, r.Version, r.Role, r.EvictionPolicy, fmt.Sprint(r.AppendOnly), r.AppendFsync)
+	told := map[string]bool{}
+	for _, f := range r.Findings { // a Cluster may have one on several servers
+		if !told[f.Code] {
+			told[f.Code] = true
+			out <- gauge(redisFinding, 1, f.Code, string(f.Severity))
+		}
+	}
+}
