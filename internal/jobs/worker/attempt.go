@@ -99,6 +99,23 @@ func (a *attempt) conclude(p *Pool, v verdict, e ending, result []byte) {
 	}
 }
 
+// reconsider makes a failure of a result that Redis refused because of the job's
+// children, as Node does: one more attempt may find them done, unless one has
+// failed for good. It returns false when there is nothing more to send.
+func (p *Pool) reconsider(a *attempt, refusal error) (again bool) {
+	switch {
+	case errors.Is(refusal, jobs.ErrPendingChildren):
+	case errors.Is(refusal, jobs.ErrFailedChildren):
+		refusal = jobs.Unrecoverable(refusal)
+	default:
+		p.refused(a, refusal)
+		return false
+	}
+	e := ending{err: refusal}
+	a.conclude(p, p.policy.judge(&a.task.Job, e, rand.Float64()), e, nil)
+	return true
+}
+
 func orKeep(own, fallback *jobs.Retention) *jobs.Retention {
 	if own != nil {
 		return own

@@ -17,7 +17,7 @@ import (
 // call, a parked slot leads next; no goroutine stands between a slot and Redis.
 type exchange struct {
 	settle  func(outcomes []*attempt, want int) round
-	refuse  func(a *attempt, err error) // an outcome that Redis did not accept
+	refuse  func(a *attempt, err error) (again bool) // not accepted; again when it has another outcome
 	begin   func(t broker.Taken) *attempt
 	decline func(t broker.Taken) *attempt // its outcome hands the job back
 	done    func(a *attempt)              // an outcome that Redis accepted
@@ -153,9 +153,10 @@ func (x *exchange) prepare() (outcomes []*attempt, want int) {
 
 // apply deals out what a call brought and reports whether the leader goes on.
 func (x *exchange) apply(s *seat, outcomes []*attempt, want int, r round) bool {
-	x.conclude(outcomes, r.results)
+	again := x.conclude(outcomes, r.results)
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.left = append(x.left, again...)
 	for _, taken := range r.taken {
 		x.deal(s, taken)
 	}
@@ -170,14 +171,16 @@ func (x *exchange) apply(s *seat, outcomes []*attempt, want int, r round) bool {
 	return x.goOn(s)
 }
 
-func (x *exchange) conclude(outcomes []*attempt, results []error) {
+// conclude tells of outcomes and returns the attempts that have another to send.
+func (x *exchange) conclude(outcomes []*attempt, results []error) (again []*attempt) {
 	for i, a := range outcomes {
-		if err := results[i]; err != nil {
-			x.refuse(a, err)
-		} else {
+		if err := results[i]; err == nil {
 			x.done(a)
+		} else if x.refuse(a, err) {
+			again = append(again, a)
 		}
 	}
+	return again
 }
 
 // deal gives a job to the leader if it has none, since it need not be woken, and

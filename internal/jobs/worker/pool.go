@@ -110,7 +110,7 @@ func newPool(queueName string, mux *Mux, b engine, listen func() listener, o Opt
 	p.upkeep, p.endAll = context.WithCancel(context.Background())
 	p.fetching, p.stopFetching = context.WithCancel(p.upkeep)
 	p.exchange.settle, p.exchange.begin = p.settle, p.begin
-	p.exchange.done, p.exchange.refuse, p.exchange.decline = p.done, p.refused, p.decline
+	p.exchange.done, p.exchange.refuse, p.exchange.decline = p.done, p.reconsider, p.decline
 	p.exchange.alarm = newAlarm()
 	return p, nil
 }
