@@ -25,8 +25,8 @@ type childSpec struct {
 	Lock, Sweep              time.Duration
 }
 
-// child is a Go worker in a process of its own, which a test may kill.
-type child struct {
+// workerProcess is a Go worker in a process of its own, which a test may kill.
+type workerProcess struct {
 	*process
 	t testing.TB
 
@@ -35,7 +35,7 @@ type child struct {
 	changed chan struct{} // closed and replaced with each line
 }
 
-func (r *room) goProcess(spec childSpec) *child {
+func (r *room) goProcess(spec childSpec) *workerProcess {
 	r.Helper()
 	spec.URL, spec.Prefix, spec.Queue = r.server.URL, r.prefix, r.queue
 	c, err := startChild(r.T, spec)
@@ -43,8 +43,8 @@ func (r *room) goProcess(spec childSpec) *child {
 	return c
 }
 
-func startChild(t testing.TB, spec childSpec) (*child, error) {
-	c := &child{t: t, changed: make(chan struct{})}
+func startChild(t testing.TB, spec childSpec) (*workerProcess, error) {
+	c := &workerProcess{t: t, changed: make(chan struct{})}
 	text, err := json.Marshal(spec)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func startChild(t testing.TB, spec childSpec) (*child, error) {
 	return c, nil
 }
 
-func (c *child) hear(line []byte) {
+func (c *workerProcess) hear(line []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lines = append(c.lines, string(line[:len(line)-1]))
@@ -67,7 +67,7 @@ func (c *child) hear(line []byte) {
 }
 
 // await waits until the process has said this.
-func (c *child) await(line string) {
+func (c *workerProcess) await(line string) {
 	c.t.Helper()
 	deadline := time.After(patience)
 	for {

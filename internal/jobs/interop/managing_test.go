@@ -12,7 +12,6 @@ import (
 
 	"github.com/tandemq/tandem/internal/jobs"
 	"github.com/tandemq/tandem/internal/jobs/admin"
-	"github.com/tandemq/tandem/internal/jobs/internal/invariant"
 	"github.com/tandemq/tandem/internal/jobs/worker"
 )
 
@@ -112,7 +111,7 @@ func TestCheck48_NodeRetriesWhatGoFailed(t *testing.T) {
 		if r.major == 6 {
 			want(r, "state of the prioritized one", r.states(q, ranked), both(jobs.Prioritized))
 		}
-		r.sound(invariant.Options{})
+		r.sound()
 		r.goWorker(keeping())
 		r.awaitEvent("completed", id)
 		r.awaitEvent("completed", ranked)
@@ -130,7 +129,7 @@ func TestCheck48_NodeRetriesAllThatGoFailed(t *testing.T) {
 		r.awaitNth("failed", "", 30)
 		q.call("retryJobs", obj{"state": "failed"})
 		r.awaitNth("completed", "", 30)
-		r.sound(invariant.Options{})
+		r.sound()
 	})
 }
 
@@ -150,7 +149,7 @@ func TestCheck49_GoRetriesWhatNodeCompleted(t *testing.T) {
 		}
 		want(r, "event", r.story(id)[4], "waiting{"+id+" prev=completed}")
 		want(r, "state", r.states(q, id), both(jobs.Waiting))
-		r.sound(invariant.Options{})
+		r.sound()
 		r.nodeWorker(nil)
 		r.awaitNth("completed", id, 2)
 	})
@@ -169,7 +168,7 @@ func TestCheck49_GoRetriesAllThatNodeFailed(t *testing.T) {
 		must(r, err)
 		want(r, "moved", moved, 30)
 		r.awaitNth("completed", "", 30)
-		r.sound(invariant.Options{})
+		r.sound()
 	})
 }
 
@@ -211,7 +210,7 @@ func TestCheck51_GoRemovesNodesDelayedJob(t *testing.T) {
 		must(r, r.admin().Remove(r.Context(), id, false))
 		want(r, "left", []bool{r.exists(id), r.exists(id + ":logs"), r.exists("delayed")}, []bool{false, false, false})
 		want(r, "event", r.story(id)[2], "removed{"+id+" prev=delayed}")
-		r.sound(invariant.Options{})
+		r.sound()
 	})
 }
 
@@ -253,7 +252,7 @@ func TestCheck53_DrainSparesDelayedAndScheduledJobs(t *testing.T) {
 				r.Errorf("the pending run %s is in no list", id)
 			}
 		}
-		r.sound(invariant.Options{})
+		r.sound()
 		want(r, "Node's counts", q.call("getJobCountByTypes", "wait", "delayed", "prioritized", "paused").number(), 2)
 	})
 }
@@ -288,7 +287,7 @@ func TestCheck54_NodeCleansWhatGoCompleted(t *testing.T) {
 		r.awaitEvent("completed", id)
 		want[any](r, "removed", q.call("clean", 0, 100, "completed").any(), []any{id})
 		want(r, "job", r.exists(id), false)
-		r.sound(invariant.Options{})
+		r.sound()
 	})
 }
 
@@ -347,7 +346,7 @@ func TestCheck56_ChangePriority(t *testing.T) {
 		q.job(other, "changePriority", obj{"priority": 4})
 		want(r, "what Node changed", r.states(q, other), both(jobs.Prioritized))
 		want(r, "events", len(r.stream()), before)
-		r.sound(invariant.Options{})
+		r.sound()
 	})
 }
 
@@ -374,7 +373,7 @@ func TestCheck57_PauseAndResumeAreSeenByBoth(t *testing.T) {
 		want(r, "events", r.story(""), []string{"paused{}", "resumed{}", "paused{}", "resumed{}"})
 		r.nodeWorker(nil)
 		events.await("completed", anything)
-		r.sound(invariant.Options{})
+		r.sound()
 	})
 }
 
@@ -389,7 +388,7 @@ func TestCheck58_ResumeTakesBackWhatBullMQ5PutAside(t *testing.T) {
 	want(r, "set aside", len(r.list("paused")), 3)
 	must(r, r.admin().Resume(r.Context()))
 	want(r, "paused", r.list("paused"), []string{})
-	r.sound(invariant.Options{})
+	r.sound()
 	r.goWorker(keeping())
 	r.awaitNth("completed", "", 4)
 	want(r, "order", r.order(), append(aside, meanwhile))
@@ -436,7 +435,7 @@ func TestCheck60_TheNewestCompletedAreKept(t *testing.T) {
 		for _, id := range ids[:3] {
 			want(r, "job "+id, r.exists(id), false)
 		}
-		r.sound(invariant.Options{})
+		r.sound()
 	})
 }
 

@@ -177,7 +177,7 @@ func TestCheck06_AnEarlierDelayedJobMovesTheMarker(t *testing.T) {
 		head, err := r.redis.ZRangeWithScores(r.Context(), r.keys.Delayed(), 0, 0).Result()
 		must(r, err)
 		want(r, "marker", r.score("marker", "1"), float64(int64(head[0].Score)/4096))
-		r.sound(invariant.Options{})
+		invariant.Must(r, r.redis, r.keys, invariant.Options{})
 	})
 }
 

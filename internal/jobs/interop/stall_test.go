@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tandemq/tandem/internal/jobs/internal/invariant"
 	"github.com/tandemq/tandem/internal/jobs/worker"
 )
 
@@ -57,7 +56,7 @@ func TestCheck38_NodeTakesBackWhatADeadGoWorkerHad(t *testing.T) {
 		n.release()
 		r.awaitEvent("completed", id)
 		r.awaitEvent("completed", other)
-		r.sound(invariant.Options{})
+		r.sound()
 	})
 }
 
@@ -85,7 +84,7 @@ func TestCheck39_GoFailsAJobThatStalledTooOften(t *testing.T) {
 		if _, there := job["defa"]; there {
 			r.Error("defa is still there")
 		}
-		r.sound(invariant.Options{})
+		r.sound()
 	})
 }
 
@@ -124,7 +123,7 @@ func TestCheck40_GoTakesBackWhatADeadNodeWorkerHad(t *testing.T) {
 		}
 		w.release()
 		r.awaitEvent("completed", id)
-		r.sound(invariant.Options{})
+		r.sound()
 	})
 }
 
@@ -156,7 +155,7 @@ func TestCheck40_TwoCheckersGiveAJobBackOnce(t *testing.T) {
 			want(r, "stalls of "+id, r.field(id, "stc"), "1")
 			want(r, "starts of "+id, r.field(id, "ats"), "2")
 		}
-		r.sound(invariant.Options{})
+		r.sound()
 	})
 }
 
