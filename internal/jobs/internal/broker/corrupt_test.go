@@ -1,7 +1,9 @@
 package broker_test
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +86,81 @@ func (f *fixture) oneBrokenField(field, value string) {
 			f.Errorf("%s=%q: %s is left", field, value, key)
 		}
 	}
+}
+
+// Nor can a setting or a counter of the queue that somebody broke.
+func TestNoSettingCanStopTheQueue(t *testing.T) {
+	settings := []string{
+		"hset Q:meta opts.maxLenEvents %s", "hset Q:meta max 9 duration %s", "hset Q:meta max %s duration 10",
+		"hset Q:meta concurrency %s", "set Q:id %s", "set Q:pc %s", "hset Q:meta max 9 opts.maxLenEvents 10000#set Q:limiter %s",
+	}
+	values := []string{"x", "-1", "1.5", "1e300", "1e999", "nan", "inf", "{}", "99999999999999999999"}
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		f := newFixture(t, server)
+		for i, setting := range settings {
+			for j, value := range values {
+				f.keys = newFixtureKeys(f, fmt.Sprintf("setting%d-%d", i, j))
+				f.add(newJob("a"), ranked("b", 1))
+				for command := range strings.SplitSeq(fmt.Sprintf(setting, value), "#") {
+					f.do(command)
+				}
+				f.oneBrokenSetting(fmt.Sprintf(setting, value))
+			}
+		}
+	})
+}
+
+// oneBrokenSetting adds and takes; a setting may mean that less is taken, but no
+// job may get lost over it.
+func (f *fixture) oneBrokenSetting(setting string) {
+	f.Helper()
+	if _, err := f.broker().Add(f.ctx, []broker.NewJob{newJob("c"), ranked("d", 1), late("e", time.Hour)}); err != nil {
+		f.Errorf("%s: add: %v", setting, err)
+	}
+	settled, err := f.broker().Settle(f.ctx, nil, fetch("t", 4))
+	if err != nil {
+		f.Errorf("%s: take: %v", setting, err)
+	}
+	f.do("hset Q:meta opts.maxLenEvents 10000", "set Q:id 5")
+	f.do("zadd Q:marker 0 0") // what a setting means for markers is not the point here
+	f.must()
+	counts, err := f.broker().Counts(f.ctx)
+	if all := counts.Waiting + counts.Prioritized + counts.Active + counts.Delayed; err != nil || all != 5 {
+		f.Errorf("%s: %d jobs are left of 5, %d were taken: %v", setting, all, len(settled.Taken), err)
+	}
+}
+
+func TestJobsAreTakenOnlyUnderALock(t *testing.T) {
+	f := newFixture(t, redistest.Shared(t))
+	f.add(newJob("a"))
+	for _, bad := range []broker.Fetch{{Want: 1, LockFor: lease}, {Want: 1, Token: "t"}} {
+		if _, err := f.broker().Settle(f.ctx, nil, bad); !errors.Is(err, jobs.ErrInvalid) {
+			t.Errorf("%+v: error %v", bad, err)
+		}
+	}
+	f.must()
+}
+
+// A call promotes 500 jobs at most. When it takes them all, those that are due
+// and left have a marker, and the caller hears of them.
+func TestMoreDueJobsThanOneCallPromotesAreNotForgotten(t *testing.T) {
+	eachFixture(t, func(t *testing.T, f *fixture) {
+		for from := 0; from < 600; from += broker.MaxBatch {
+			batch := make([]broker.NewJob, broker.MaxBatch)
+			for i := range batch {
+				batch[i] = late(fmt.Sprintf("d%d", from+i), time.Second)
+			}
+			f.add(batch...)
+		}
+		f.do("del Q:marker")
+		f.pass(time.Second)
+		settled, err := f.broker().Settle(f.ctx, nil, fetch("t", 500))
+		if err != nil || len(settled.Taken) != 500 || !settled.Left || !settled.NextDue.Equal(f.now) {
+			t.Errorf("took %d, left %t, next due %v, error %v", len(settled.Taken), settled.Left, settled.NextDue, err)
+		}
+		f.must()
+		f.take("t3", 100)
+	})
 }
 
 // Something that is no hash under a job's key is dropped wherever it turns up.

@@ -72,6 +72,9 @@ type Settled struct {
 // Settle ends attempts and takes jobs in one call. An outcome that is refused
 // says so in its result and does not touch the others.
 func (b *Broker) Settle(ctx context.Context, outcomes []Outcome, f Fetch) (Settled, error) {
+	if f.Want > 0 && (f.Token == "" || f.LockFor < time.Millisecond) {
+		return Settled{}, jobs.Invalid("fetch", "needs a token and a lock of 1 ms at least to take jobs")
+	}
 	args := make([]any, 0, 9+9*len(outcomes))
 	args = append(args, b.now, 0, f.Token, f.LockFor.Milliseconds(), f.Want, f.Worker,
 		optional(int64(f.Limit.Max)), optional(f.Limit.Duration.Milliseconds()), f.MetricAge)

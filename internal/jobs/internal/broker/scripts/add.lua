@@ -128,7 +128,7 @@ end
 
 for i = 5, #ARGV, 8 do codes[#codes + 1] = add(i) end
 local count = resent and added or #codes
-if count > 0 then redis.call('INCRBY', base .. 'id', int(count)) end
+if count > 0 then redis.pcall('INCRBY', base .. 'id', int(count)) end -- shown to people; ours are not from it
 flush_waiting()
 if any_later then mark_next() end
 if any_now then mark_now() end

@@ -60,7 +60,7 @@ opts = opts .. '}'
 local name = stored[1] or ''
 redis.call('ZADD', schedule, int(next), scheduler)
 redis.pcall('HINCRBY', hash, 'ic', 1) -- shown to people; a broken one must not end the schedule
-redis.call('INCR', base .. 'id')
+redis.pcall('INCR', base .. 'id')
 event('added', 'jobId', id, 'name', name)
 redis.call('HSET', base .. id, 'name', name, 'data', stored[2] or '{}', 'opts', opts, 'timestamp', int(now),
   'delay', int(delay), 'priority', ARGV[9], 'rjk', scheduler)

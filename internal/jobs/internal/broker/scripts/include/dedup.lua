@@ -49,7 +49,7 @@ local function add_kept(dedup_id)
   for i = 1, #flat, 2 do kept[flat[i]] = flat[i + 1] end
   local ok, options = pcall(cjson.decode, kept.opts or '{}')
   if not ok or type(options) ~= 'table' then options = {} end
-  local count = redis.call('INCR', base .. 'id')
+  local count = next_count(base .. 'id')
   local id = kept.jid or int(count)
   own_kept(id, dedup_id, options)
   store_kept(kept, id, options)

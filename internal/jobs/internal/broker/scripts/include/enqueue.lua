@@ -4,8 +4,16 @@
 --                              list: 'LPUSH' behind all, 'RPUSH' before all
 -- due_score(due)               the score of a job due at that ms: 4096 slots
 --                              keep the order within a millisecond
+-- next_count is a counter's next number; one that somebody broke starts again.
+local function next_count(key)
+  local n = redis.pcall('INCR', key)
+  if type(n) == 'number' then return n end
+  redis.call('SET', key, '1')
+  return 1
+end
+
 local function priority_score(priority)
-  return int(priority * 4294967296 + redis.call('INCR', base .. 'pc') % 4294967296)
+  return int(priority * 4294967296 + next_count(base .. 'pc') % 4294967296)
 end
 
 local function enqueue(id, priority, push)

@@ -31,7 +31,7 @@ local function parent_to_wait(queue, id)
     return
   end
   if priority > 0 then
-    local count = redis.call('INCR', queue .. 'pc') % 4294967296
+    local count = next_count(queue .. 'pc') % 4294967296
     redis.call('ZADD', queue .. 'prioritized', int(priority * 4294967296 + count), id)
   else
     redis.call('RPUSH', queue .. 'wait', id)

@@ -9,7 +9,7 @@
 local taken, limited_ms, exhausted, freed = {}, 0, false, false
 
 local function rate_limit(want)
-  local limit = tonumber(settings[4]) or worker.limit_max
+  local limit = whole(settings[4]) or worker.limit_max
   if not limit then return want end
   local used = tonumber(redis.call('GET', base .. 'limiter')) or 0
   if used < limit then return math.min(want, limit - used), limit end
@@ -23,9 +23,9 @@ local function rate_limit(want)
 end
 
 local function count_start()
-  if redis.call('INCR', base .. 'limiter') == 1 then
+  if next_count(base .. 'limiter') == 1 then
     local duration = worker.limit_duration or tonumber(settings[5]) or 0
-    redis.call('PEXPIRE', base .. 'limiter', int(math.abs(duration)))
+    redis.pcall('PEXPIRE', base .. 'limiter', int(math.abs(duration))) -- without an end it is no limit
   end
 end
 
