@@ -176,9 +176,12 @@ const (
 // enter lets the attempt start: with others, or alone when it is a suspect.
 func (p *Pool) enter(a *attempt) (leave func(), err error) {
 	if a.task.StalledCount < suspicion || p.options.StalledLimit > 0 {
-		return p.options.Alone.together(), nil
+		return p.options.Alone.together(a.ctx)
 	}
-	reopen := p.options.Alone.alone()
+	reopen, err := p.options.Alone.alone(a.ctx)
+	if err != nil {
+		return nil, err
+	}
 	deaths, err := p.broker.Isolate(a.ctx, a.task.ID, a.token)
 	if err != nil {
 		reopen()

@@ -105,12 +105,21 @@ func (x *exchange) wake() {
 	x.hungry = true
 	x.owed = len(x.parked) == 0
 	if x.leading || !x.reason() {
+		x.remember()
 		x.mu.Unlock()
 		return
 	}
 	x.leading = true
 	x.mu.Unlock()
 	x.lead(nil)
+}
+
+// remember sets the alarm for a hold-off that is still in force: it may have
+// rung for something that was due before.
+func (x *exchange) remember() {
+	if time.Now().Before(x.heldOff) {
+		x.alarm.set(x.heldOff)
+	}
 }
 
 // reason reports whether a call would do something. Callers hold mu.
@@ -246,26 +255,6 @@ func (x *exchange) tellIdle() {
 	case x.idle <- struct{}{}:
 	default:
 	}
-}
-
-// deliver hands in an outcome without asking for a job.
-func (x *exchange) deliver(ended *attempt) {
-	x.mu.Lock()
-	x.left = append(x.left, ended)
-	if x.leading {
-		x.mu.Unlock()
-		return
-	}
-	x.leading = true
-	x.mu.Unlock()
-	x.lead(nil)
-}
-
-// listenOn lets the listener block again.
-func (x *exchange) listenOn() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.tellIdle()
 }
 
 // stop ends fetching: parked slots end now, the others when their job does.

@@ -30,8 +30,11 @@ func (p *Pool) listenForWork() {
 			return
 		case <-p.exchange.idle:
 		}
-		woken, due, err := l.Wait(ctx, idleBlock)
+		// When the earliest delayed job is due, which a marker may tell, the fetch
+		// tells too, and by a clock that is the server's.
+		_, _, err := l.Wait(ctx, idleBlock)
 		if ctx.Err() != nil {
+			p.giveBack()
 			return
 		}
 		if err != nil {
@@ -45,18 +48,18 @@ func (p *Pool) listenForWork() {
 		}
 		failures = 0
 		p.beat()
-		p.heard(woken, due)
+		p.exchange.wake()
 	}
 }
 
-// heard acts on a marker: fetch now, or at the moment it names.
-func (p *Pool) heard(woken bool, due time.Time) {
-	if woken && due.After(time.Now()) {
-		p.exchange.alarm.set(due.Add(time.Millisecond))
-		p.exchange.listenOn()
-		return
+// giveBack sets the marker again if work waits: the call that blocked when the
+// pool began to stop may have taken it, also when its answer never came.
+func (p *Pool) giveBack() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.upkeep), stopGrace)
+	defer cancel()
+	if _, err := p.broker.Settle(ctx, nil, p.fetch(0)); err != nil {
+		p.log.Warn("cannot give the marker back; others look for work every few seconds", slog.Any("error", err))
 	}
-	p.exchange.wake()
 }
 
 // pause waits 50 to 500 ms, longer with each failure in a row, and reports

@@ -59,10 +59,13 @@ type Pool struct {
 	endAll       context.CancelFunc
 	fetching     context.Context // ends when the pool begins to stop
 	stopFetching context.CancelFunc
+	asking       context.Context // ends stopGrace later: calls that carry no outcome
+	stopAsking   context.CancelFunc
 
 	mu        sync.Mutex
 	started   time.Time
 	stopped   bool
+	grace     *time.Timer    // ends asking; set by Stop
 	slots     sync.WaitGroup // slots that have not ended
 	upkeepers sync.WaitGroup // listener, alarm, keeper, sweeper
 }
@@ -109,6 +112,7 @@ func newPool(queueName string, mux *Mux, b engine, listen func() listener, o Opt
 	p.work, p.stopWork = context.WithCancelCause(context.Background())
 	p.upkeep, p.endAll = context.WithCancel(context.Background())
 	p.fetching, p.stopFetching = context.WithCancel(p.upkeep)
+	p.asking, p.stopAsking = context.WithCancel(p.upkeep)
 	p.exchange.settle, p.exchange.begin = p.settle, p.begin
 	p.exchange.done, p.exchange.refuse, p.exchange.decline = p.done, p.reconsider, p.decline
 	p.exchange.alarm = newAlarm()
@@ -136,7 +140,7 @@ func (p *Pool) Start() error {
 	p.started = time.Now()
 	p.beat()
 	for range p.options.Concurrency {
-		p.slots.Go(p.slot)
+		p.slots.Go(func() { p.slot(nil) })
 	}
 	p.upkeepers.Go(p.listenForWork)
 	p.upkeepers.Go(func() { p.exchange.alarm.run(p.upkeep, p.exchange.wake) })
@@ -156,6 +160,7 @@ func (p *Pool) Stop() {
 	p.stopped = true
 	p.stopFetching()
 	p.exchange.stop()
+	p.grace = time.AfterFunc(stopGrace, p.stopAsking)
 }
 
 // WaitForCompletion waits, after Stop, until the running jobs have ended and
@@ -165,12 +170,18 @@ func (p *Pool) Stop() {
 func (p *Pool) WaitForCompletion(deadline time.Duration) error {
 	p.Stop()
 	err := p.drain(deadline)
+	p.grace.Stop()
 	p.endAll()
 	p.stopWork(jobs.ErrShutdown)
 	p.upkeepers.Wait()
 	p.log.Info("worker stopped", slog.Any("error", err))
 	return err
 }
+
+// stopGrace is how long a stopping pool waits for the answer to a call that
+// carries no outcome. Cut off, the call may have taken jobs, which then have to
+// wait until their locks run out.
+const stopGrace = time.Second
 
 // returnGrace is how long cancelled handlers may take to return before their
 // jobs are handed back over their heads.
@@ -238,10 +249,11 @@ func outcomesOf(attempts []*attempt) []broker.Outcome {
 	return outcomes
 }
 
-// slot runs one job after the other.
-func (p *Pool) slot() {
+// slot runs one job after the other. ended is an attempt whose outcome it has
+// to hand in before, or nil.
+func (p *Pool) slot(ended *attempt) {
 	s := newSeat()
-	var current, ended *attempt
+	var current *attempt
 	defer func() {
 		if current != nil { // the handler ended the goroutine: go on in a new one
 			p.abandoned(current)
@@ -271,19 +283,18 @@ func (p *Pool) abandoned(a *attempt) {
 		ended = a
 	}
 	a.cancel(nil)
-	p.slots.Go(func() {
-		if ended != nil {
-			p.exchange.deliver(ended)
-		}
-		p.slot()
-	})
+	p.slots.Go(func() { p.slot(ended) })
 }
 
 // settle makes one call. It comes back only with an answer, or when everything
 // has to end: the outcomes stay with their jobs until Redis has them.
 func (p *Pool) settle(attempts []*attempt, want int) round {
+	ctx := p.upkeep
+	if len(attempts) == 0 {
+		ctx = p.asking
+	}
 	sent := time.Now()
-	settled, err := p.broker.Settle(p.upkeep, outcomesOf(attempts), p.fetch(want))
+	settled, err := p.broker.Settle(ctx, outcomesOf(attempts), p.fetch(want))
 	if err != nil {
 		return p.failedRound(attempts, err)
 	}
