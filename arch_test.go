@@ -26,6 +26,7 @@ var arrows = map[string][]string{
 	"internal/jobs":      {},
 	"internal/jobs/cron": {},
 	"internal/config":    {},
+	"internal/origin":    {},
 
 	// The closed engine room of the queue, and the connection it runs on.
 	"internal/jobs/redisconn":       {"internal/jobs"},
@@ -49,7 +50,7 @@ var arrows = map[string][]string{
 	"internal/users":       {"internal/jobs", "internal/outbox"},
 
 	// Edges: HTTP, SQL, files, the mail catcher, the Redis in the process.
-	"internal/handlers":       {"internal/jobs", "internal/dataset", "internal/email", "internal/emailreport", "internal/export", "internal/report", "internal/users", "internal/store"},
+	"internal/handlers":       {"internal/jobs", "internal/dataset", "internal/email", "internal/emailreport", "internal/export", "internal/report", "internal/origin", "internal/users", "internal/store"},
 	"internal/handlers/adapt": engine("internal/handlers", "internal/jobs/queue", "internal/jobs/admin", "internal/jobs/events", "internal/storage"),
 	"internal/dashboard":      {"internal/jobs"},
 	"internal/store":          {"internal/jobs", "internal/outbox", "internal/users"},

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
 	"regexp"
 	"time"
 
 	"github.com/tandemq/tandem/internal/jobs"
+	"github.com/tandemq/tandem/internal/origin"
 )
 
 // JobView is a job as the API shows it: everything but its data, which can hold
@@ -43,7 +45,7 @@ func viewOf(job *jobs.Job, state jobs.State) JobView {
 		AttemptsMade: job.AttemptsMade, AttemptsStarted: job.AttemptsStarted, MaxAttempts: job.MaxAttempts(),
 		Priority: job.Priority, Delay: job.Delay.Milliseconds(), StalledCount: job.StalledCount,
 		CreatedAt: job.Timestamp.UTC(), StartedAt: moment(job.ProcessedOn), FinishedAt: moment(job.FinishedOn),
-		RequestID: originOf(job.Trace).RequestID, StatusURL: jobURL(job.Queue, job.ID),
+		RequestID: origin.Of(job.Trace).RequestID, StatusURL: jobURL(job.Queue, job.ID),
 	}
 	if state == jobs.Delayed {
 		due := job.DueAt().UTC()
@@ -175,7 +177,7 @@ func (a *API) await(ctx context.Context, queue, id string, wait time.Duration) (
 			if !decides(e.Type) {
 				continue
 			}
-			if view, err = a.find(ctx, queue, id); err != nil || view.finished() {
+			if view, err = a.after(ctx, view, e); err != nil || view.finished() {
 				return view, err
 			}
 		case <-timer.C:
@@ -186,6 +188,26 @@ func (a *API) await(ctx context.Context, queue, id string, wait time.Duration) (
 			return view, ctx.Err()
 		}
 	}
+}
+
+// after looks at a job again because of an event. A job that its queue forgot
+// at once is shown as the event tells of it.
+func (a *API) after(ctx context.Context, before JobView, e jobs.Event) (JobView, error) {
+	view, err := a.find(ctx, before.Queue, before.ID)
+	if err == nil || problemOf(err).Status != http.StatusNotFound {
+		return view, err
+	}
+	switch e.Type {
+	case jobs.EventCompleted:
+		before.Status, before.Result = string(jobs.Completed), orNull(e.ReturnValue)
+	case jobs.EventFailed:
+		before.Status, before.FailedReason = string(jobs.Failed), &e.FailedReason
+	default:
+		return view, err
+	}
+	finished := a.o.Now().UTC()
+	before.FinishedAt = &finished
+	return before, nil
 }
 
 // decides reports whether a job may be finished, or gone, after an event.

@@ -19,17 +19,14 @@ import (
 
 func (a *App) sendMail(mailer *email.Mailer) worker.Handler {
 	return func(ctx context.Context, task *worker.Task) (any, error) {
-		// What a mail is about may name its tenant beside what the mail needs.
-		job, err := decode[struct {
-			email.Payload
-			TenantID string `json:"tenantId"`
-		}](task)
+		payload, err := decode[email.Payload](task)
 		if err != nil {
 			return nil, err
 		}
+		tenant, _ := whose(&task.Job)
 		return mailer.Send(ctx, email.SendRequest{
-			JobID: task.ID, Attempt: task.Attempt, TenantID: job.TenantID,
-			QueuedAt: task.Timestamp, Payload: job.Payload,
+			JobID: task.ID, Attempt: task.Attempt, TenantID: tenant,
+			QueuedAt: task.Timestamp, Payload: payload,
 		})
 	}
 }
@@ -48,15 +45,13 @@ func (a *App) makeExport(exporter *export.Exporter) worker.Handler {
 
 func (a *App) makeReport(reporter *maker.Maker) worker.Handler {
 	return func(ctx context.Context, task *worker.Task) (any, error) {
-		job, err := decode[struct {
-			report.Payload
-			UserID string `json:"userId"`
-		}](task)
+		payload, err := decode[report.Payload](task)
 		if err != nil {
 			return nil, err
 		}
+		_, owner := whose(&task.Job)
 		return reporter.Run(ctx, maker.Request{
-			JobID: task.ID, Owner: job.UserID, Payload: job.Payload,
+			JobID: task.ID, Owner: owner, Payload: payload,
 			Progress: func(ctx context.Context, percent int, stage string) error {
 				return task.Progress(ctx, map[string]any{"percent": percent, "stage": stage})
 			},

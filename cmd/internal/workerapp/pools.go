@@ -1,6 +1,7 @@
 package workerapp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/tandemq/tandem/internal/jobs"
 	"github.com/tandemq/tandem/internal/jobs/admin"
 	"github.com/tandemq/tandem/internal/jobs/worker"
+	"github.com/tandemq/tandem/internal/origin"
 	"github.com/tandemq/tandem/internal/report"
 	"github.com/tandemq/tandem/internal/store"
 )
@@ -86,20 +88,14 @@ func (a *App) poolOptions(concurrency int, alone *worker.Gate, observe func(work
 	}
 }
 
-// record writes an attempt into the history. Whose it was is in the payload, by
-// the names that all job types use.
+// record writes an attempt into the history.
 func (a *App) record(r worker.Attempt) {
 	if r.Status == worker.StatusLost {
 		return // another attempt of the same job is recorded in its place
 	}
-	var whose struct {
-		TenantID string `json:"tenantId"`
-		UserID   string `json:"userId"`
-	}
-	// A payload that is no object belongs to nobody; the attempt says why it failed.
-	_ = json.Unmarshal(r.Job.Data, &whose)
+	tenant, user := whose(r.Job)
 	run := store.Run{
-		Queue: r.Job.Queue, JobID: r.Job.ID, JobName: r.Job.Name, TenantID: whose.TenantID, UserID: whose.UserID,
+		Queue: r.Job.Queue, JobID: r.Job.ID, JobName: r.Job.Name, TenantID: tenant, UserID: user,
 		Started: r.Job.AttemptsStarted, Attempt: r.Number, Status: store.RunStatus(r.Status),
 		QueuedAt: readySince(r), StartedAt: r.Started, FinishedAt: r.Finished, Worker: r.Worker,
 	}
@@ -107,6 +103,19 @@ func (a *App) record(r worker.Attempt) {
 		run.Error = r.Error.Error()
 	}
 	a.runs.Add(run)
+}
+
+// whose is whom a job belongs to: as its payload says, by the names that all job
+// types use, or else as the caller was bound who asked for it.
+func whose(job *jobs.Job) (tenant, user string) {
+	var about struct {
+		TenantID string `json:"tenantId"`
+		UserID   string `json:"userId"`
+	}
+	// A payload that is no object belongs to nobody; the attempt says why it failed.
+	_ = json.Unmarshal(job.Data, &about)
+	from := origin.Of(job.Trace)
+	return cmp.Or(about.TenantID, from.TenantID), cmp.Or(about.UserID, from.UserID)
 }
 
 // readySince is when the job could have started: a first attempt when it was
