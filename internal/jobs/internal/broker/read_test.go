@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/tandemq/tandem/internal/jobs"
 	"github.com/tandemq/tandem/internal/jobs/internal/broker"
@@ -59,6 +60,25 @@ func TestGetTellsAJobAndItsState(t *testing.T) {
 		job, state, err := f.broker().Get(f.ctx, "w")
 		if err == nil || errors.Is(err, jobs.ErrNotFound) || state != jobs.Waiting || job.Name != "work" {
 			t.Errorf("corrupt: %+v, state %s, error %v", job, state, err)
+		}
+	})
+}
+
+// In a line too long to search a job is found by not being anywhere else.
+func TestGetInALongLine(t *testing.T) {
+	eachFixture(t, func(t *testing.T, f *fixture) {
+		f.oneInEveryState()
+		fill := "for i = 1, 20 do local ids = {} for j = 1, 1000 do ids[j] = 'x' .. i * 1000 + j end redis.call('LPUSH', KEYS[1], unpack(ids)) end"
+		if err := f.client.Eval(f.ctx, fill, []string{f.keys.Wait()}).Err(); err != nil && !errors.Is(err, redis.Nil) {
+			t.Fatal(err)
+		}
+		for id, want := range map[string]jobs.State{
+			"w": jobs.Waiting, "p": jobs.Prioritized, "d": jobs.Delayed, "a": jobs.Active, "c": jobs.Completed,
+			"f": jobs.Failed, "parent": jobs.WaitingChildren,
+		} {
+			if state, err := f.stateOf(id); state != want || err != nil {
+				t.Errorf("%s is %s, error %v, want %s", id, state, err, want)
+			}
 		}
 	})
 }
