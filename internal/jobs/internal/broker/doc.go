@@ -11,9 +11,11 @@
 //
 // A script checks what it needs before its first write, since Redis does not
 // undo a script that fails half way. It can be sent twice: when the reply was
-// lost, run sends the same call again and says so (ARGV resent), and the
-// script finds out from what is stored what it had done already. In the normal
-// path that costs nothing.
+// lost, send sends the same call again and says so (ARGV resent), and the
+// script finds out from what is stored what it had done already. The two can
+// arrive in either order, since a connection that was given up may still
+// deliver; the first sending then finds the second one's traces and does
+// nothing. In the normal path that costs one EXISTS.
 //
 // KEYS 1 is the queue's meta hash, which names the Cluster slot. All other keys
 // are made from the queue's base, so they carry the same hash tag.
