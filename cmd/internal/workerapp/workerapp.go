@@ -36,6 +36,9 @@ type Host struct {
 	Logger   *slog.Logger
 	Registry *prometheus.Registry
 	Health   *boot.Health
+	// Beside says that the API is in the same program and shows how queues,
+	// database and files are.
+	Beside bool
 	// Ready is called once the pools run; nil is nobody.
 	Ready func()
 }
@@ -173,19 +176,21 @@ func (a *App) addChecks() error {
 	for _, q := range queues {
 		byName[q.Name()] = q
 	}
-	for _, collector := range []prometheus.Collector{
-		parts.NewQueueMetrics(queues, a.host.Logger), worker.NewPoolCollector(a.pools...),
-	} {
-		if err := a.host.Registry.Register(collector); err != nil {
-			return fmt.Errorf("register metrics: %w", err)
-		}
+	if err := a.host.Registry.Register(worker.NewPoolCollector(a.pools...)); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
 	}
 	var consumers []parts.Consumer
 	for _, pool := range a.pools {
 		consumers = append(consumers, pool)
 	}
 	a.host.Health.Add(parts.ConsumptionCheck(consumers, byName))
+	if a.host.Beside {
+		return nil
+	}
 	a.host.Health.Add(parts.DatabaseCheck(a.database))
 	a.host.Health.Add(parts.StorageCheck(a.files.Check))
+	if err := a.host.Registry.Register(parts.NewQueueMetrics(queues, a.host.Logger)); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
 	return nil
 }
