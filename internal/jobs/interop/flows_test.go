@@ -32,7 +32,7 @@ func (r *room) flow(parent obj, children ...obj) family {
 	for name, v := range parent {
 		opts[name] = v
 	}
-	r.create("FlowProducer", obj{"prefix": r.prefix, "connection": r.options(nil)["connection"]}).call("add", obj{
+	r.create("FlowProducer", r.options(nil)).call("add", obj{
 		"name": "echo", "queueName": r.queue, "data": obj{}, "opts": opts, "children": children,
 	})
 	return f

@@ -34,7 +34,7 @@ func TestCheck47_BothSidesSeeAJobInTheSameState(t *testing.T) {
 		at[jobs.Waiting] = r.add(goq, "echo", obj{}, plain())
 		at[jobs.Prioritized] = r.add(goq, "echo", obj{}, jobs.Options{Priority: jobs.High})
 		at[jobs.Delayed] = r.add(goq, "echo", obj{}, jobs.Options{Delay: time.Hour})
-		flow := r.create("FlowProducer", obj{"prefix": r.prefix, "connection": r.options(nil)["connection"]})
+		flow := r.create("FlowProducer", r.options(nil))
 		at[jobs.WaitingChildren] = flow.call("add", obj{"name": "echo", "queueName": r.queue, "data": obj{},
 			"children": []obj{{"name": "hold", "queueName": "elsewhere", "data": obj{}}}}).text("job", "id")
 		for state, id := range at {

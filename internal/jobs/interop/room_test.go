@@ -25,14 +25,15 @@ import (
 // room is one queue that Go and Node share in one test.
 type room struct {
 	*testing.T
-	server *redistest.Server
-	redis  *redis.Client
-	conn   *redisconn.Conn
-	node   *node
-	major  int // of BullMQ
-	prefix string
-	queue  string
-	keys   wire.Keys
+	server  *redistest.Server
+	redis   redis.UniversalClient
+	conn    *redisconn.Conn
+	node    *node
+	major   int     // of BullMQ
+	cluster *object // Node's connection to a Redis Cluster, else nil
+	prefix  string
+	queue   string
+	keys    wire.Keys
 }
 
 // eachMajor runs a test with both majors, side by side.
@@ -105,11 +106,18 @@ func (r *room) in(major int) *room {
 // ---- Node's side
 
 func (r *room) options(more obj) obj {
-	host, port, err := net.SplitHostPort(r.server.Addr)
-	must(r, err)
-	o := obj{"prefix": r.prefix, "connection": obj{"host": host, "port": port, "maxRetriesPerRequest": nil}}
+	o := obj{"prefix": r.prefix, "connection": r.connection()}
 	maps.Copy(o, more)
 	return o
+}
+
+func (r *room) connection() obj {
+	if r.cluster != nil {
+		return obj{"$cluster": r.cluster.as}
+	}
+	host, port, err := net.SplitHostPort(r.server.Addr)
+	must(r, err)
+	return obj{"host": host, "port": port, "maxRetriesPerRequest": nil}
 }
 
 func (r *room) create(kind string, args ...any) *object {

@@ -136,7 +136,7 @@ class Board {
 
 async function createBoard({ as, args }) {
   const { createBullBoard } = await import('@bull-board/api');
-  const { BullMQAdapter } = await import('@bull-board/api/bullMQAdapter.js');
+  const { BullMQAdapter } = await import('@bull-board/api/bullMQAdapter');
   const board = new Board();
   const queues = resolve(args).map((queue) => new BullMQAdapter(queue));
   createBullBoard({ queues, serverAdapter: board, options: { uiBasePath: '.', validateResponses: true } });
