@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tandemq/tandem/internal/jobs"
 	"github.com/tandemq/tandem/internal/jobs/redisconn"
 	"github.com/tandemq/tandem/internal/jobs/worker"
 )
@@ -109,7 +110,7 @@ func work(text string) error {
 	h.holding = func(id string) { fmt.Println("holding", id) }
 	pool, err := worker.New(conn, spec.Queue, behaviours(h), worker.Options{
 		Prefix: spec.Prefix, Name: spec.Name, Concurrency: spec.Concurrency,
-		LockDuration: spec.Lock, SweepInterval: spec.Sweep,
+		LockDuration: spec.Lock, SweepInterval: spec.Sweep, KeepCompleted: &jobs.Retention{},
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
