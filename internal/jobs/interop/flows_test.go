@@ -22,6 +22,12 @@ type family struct {
 // their options.
 func (r *room) flow(parent obj, children ...obj) family {
 	r.Helper()
+	return r.flowNamed("echo", parent, children...)
+}
+
+// flowNamed is flow with a parent that does what its name says.
+func (r *room) flowNamed(name string, parent obj, children ...obj) family {
+	r.Helper()
 	f := family{room: r, kids: r.other("kids"), id: "parent", q: r.nodeQueue()}
 	for _, child := range children {
 		if child["queueName"] == nil {
@@ -33,7 +39,7 @@ func (r *room) flow(parent obj, children ...obj) family {
 		opts[name] = v
 	}
 	r.create("FlowProducer", r.options(nil)).call("add", obj{
-		"name": "echo", "queueName": r.queue, "data": obj{}, "opts": opts, "children": children,
+		"name": name, "queueName": r.queue, "data": obj{}, "opts": opts, "children": children,
 	})
 	return f
 }
@@ -217,6 +223,57 @@ func TestCheck73_AChildThatLetsItsParentContinue(t *testing.T) {
 		want(r, "attempts, as Node's", r.field(f.id, "atm"), twin.field(t.id, "atm"))
 		want(r, "state", r.states(f.q, f.id), both(jobs.Failed))
 		w.release()
+	})
+}
+
+// A parent that runs already cannot complete when a child fails it meanwhile, and
+// has no further attempt: on both sides.
+func TestCheck73_AChildFailsItsParentWhileThatRuns(t *testing.T) {
+	eachMajor(t, func(r *room) {
+		for _, side := range []string{"go", "node"} {
+			at := r.other(side)
+			f := at.flowNamed("hold", obj{"attempts": 3},
+				child(side+"-first", "fail", obj{"continueParentOnFailure": true}),
+				child(side+"-second", "fail", obj{"failParentOnFailure": true, "delay": 3_600_000}))
+			f.kids.goWorker(keeping())
+			var hold interface {
+				awaitHolding(id string)
+				release()
+			}
+			if side == "go" {
+				hold = at.goWorker(keeping())
+			} else {
+				hold = at.nodeWorker(nil)
+			}
+			hold.awaitHolding(f.id)
+			must(r, f.kids.admin().Promote(r.Context(), side+"-second"))
+			f.kids.awaitEvent("failed", side+"-second")
+			hold.release()
+			at.awaitEvent("failed", f.id)
+			want(r, "attempts on "+side, at.field(f.id, "atm"), "1")
+			want(r, "state on "+side, at.states(f.q, f.id), both(jobs.Failed))
+			at.sound()
+		}
+	})
+}
+
+// With an attempt left, a parent that completed too early tries again.
+func TestCheck73_AParentThatCameTooEarlyRetries(t *testing.T) {
+	eachMajor(t, func(r *room) {
+		f := r.flow(obj{"attempts": 2, "backoff": obj{"type": "fixed", "delay": 3_600_000}},
+			child("bad", "fail", obj{"continueParentOnFailure": true}), child("slow", "hold", nil))
+		two := keeping()
+		two.Concurrency = 2
+		w := f.kids.goWorker(two)
+		w.awaitHolding("slow")
+		r.goWorker(keeping())
+		r.awaitEvent("delayed", f.id)
+		want(r, "attempts", r.field(f.id, "atm"), "1")
+		w.release()
+		f.kids.awaitEvent("completed", "slow")
+		must(r, r.admin().Promote(r.Context(), f.id))
+		r.awaitEvent("completed", f.id)
+		f.sound()
 	})
 }
 
