@@ -43,6 +43,9 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, route *route) ([]
 	if r.Header.Get("Content-Encoding") != "" {
 		return nil, problem("unsupported-media-type", "A body with a Content-Encoding is not read.")
 	}
+	if r.ContentLength > limit {
+		return nil, problem("too-large", "The body is over its limit.")
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
 		return nil, bodyProblem(err)

@@ -164,6 +164,9 @@ func (b *bulk) store(ctx context.Context) error {
 		failed = append(failed, b.storeIn(ctx, queue, groups[queue]))
 	}
 	if err := errors.Join(failed...); err != nil {
+		if errors.Is(err, jobs.ErrInvalid) || errors.Is(err, jobs.ErrTooLarge) {
+			return err
+		}
 		b.api.log.LogAttrs(ctx, slog.LevelWarn, "bulk interrupted", slog.String("request_id", callOf(ctx).id), slog.Any("error", err))
 		p := unavailable("The queue cannot be reached. Send the same request again; with an Idempotency-Key no job is added twice.")
 		if b.anyStored() {

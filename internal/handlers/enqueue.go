@@ -154,6 +154,11 @@ func (a *API) prepare(ctx context.Context, t *jobType, place string, raw json.Ra
 	if err != nil {
 		return nil, under(place, err)
 	}
+	if t.allow != nil && c.caller.bound() {
+		if err := t.allow(ctx, payload); err != nil {
+			return nil, under(place, err)
+		}
+	}
 	options, err := o.apply(t.preset)
 	if err != nil {
 		return nil, under("options", err)

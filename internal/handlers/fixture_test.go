@@ -68,13 +68,13 @@ type service struct {
 	prefix string
 	admin  map[string]*admin.Queue
 	logs   *safeBuffer
-	now    atomic.Int64 // added to the clock, in ns
+	now    *atomic.Int64 // added to the clock, in ns
 }
 
 // start builds the API on a Redis; change may alter its options.
 func start(t *testing.T, redis *redistest.Server, change ...func(*handlers.Options)) *service {
 	t.Helper()
-	s := &service{t: t, db: storetest.SQLite(t), admin: map[string]*admin.Queue{}, logs: &safeBuffer{}, prefix: redis.Prefix(t)}
+	s := &service{t: t, db: storetest.SQLite(t), admin: map[string]*admin.Queue{}, logs: &safeBuffer{}, now: &atomic.Int64{}, prefix: redis.Prefix(t)}
 	s.connect(redis)
 	s.openFiles()
 	o := s.options()
@@ -158,6 +158,13 @@ func (s *service) queues() map[string]handlers.Queue {
 		all[name] = adapt.NewQueue(add, look)
 	}
 	return all
+}
+
+// on is the service as a subtest uses it.
+func (s *service) on(t *testing.T) *service {
+	other := *s
+	other.t = t
+	return &other
 }
 
 func (s *service) clock() time.Time { return time.Now().Add(time.Duration(s.now.Load())) }

@@ -119,6 +119,7 @@ func (a *API) once(w http.ResponseWriter, r *http.Request, next http.Handler, ti
 		}
 	}()
 	next.ServeHTTP(kept, r)
+	kept.WriteHeader(http.StatusOK) // unless it has one
 	done = true
 	a.settle(r.Context(), func(ctx context.Context) error {
 		if kept.status >= 200 && kept.status < 300 {

@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"reflect"
 	"time"
 
@@ -68,6 +70,9 @@ type jobType struct {
 	// read checks a payload and says what to add. Its errors name the payload's
 	// fields; one that is a *Problem is about the caller.
 	read func(raw json.RawMessage, c Caller) (name string, payload any, err error)
+	// allow says, with a look at Redis, why a bound caller may not add a checked
+	// payload; nil allows all.
+	allow func(ctx context.Context, payload any) error
 }
 
 // retrying is how often and how a job is tried unless its request says it.
@@ -84,6 +89,7 @@ func (a *API) jobTypes() map[string]*jobType {
 		define("report", report.Queue, "Report queued", jobs.Options{Attempts: 3, Backoff: quickly}, a.readReport),
 		define("email-report", emailreport.Queue, "Report mail queued", jobs.Options{Attempts: 5, Backoff: softly}, readEmailReport),
 	}
+	all[len(all)-1].allow = a.ownReport
 	types := map[string]*jobType{}
 	for _, t := range all {
 		if _, there := a.o.Queues[t.queue]; there {
@@ -110,8 +116,12 @@ func define[P any](name, queue, message string, preset jobs.Options, read func(P
 
 // unfit says which field does not fit its type, and not with what.
 func unfit(err error) error {
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
-		return jobs.Invalid(wrong.Field, "expected %s", wrong.Type.Kind())
+	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case ok && wrong.Field != "" && wrong.Type.Kind() >= reflect.Int && wrong.Type.Kind() <= reflect.Int64:
+		return jobs.Invalid(wrong.Field, "must be a whole number, written with digits only")
+	case ok && wrong.Field != "":
+		return jobs.Invalid(wrong.Field, "has a value of another type")
 	}
 	return jobs.Invalid("payload", "cannot be read")
 }
@@ -145,4 +155,13 @@ func (a *API) readReport(p ReportPayload, c Caller) (string, any, error) {
 func readEmailReport(p EmailReportPayload, c Caller) (string, any, error) {
 	payload := emailreport.Payload{ReportJobID: p.ReportJobID, To: p.To, TenantID: c.TenantID}
 	return emailreport.Type.Name(), payload, emailreport.Validate(payload)
+}
+
+// ownReport refuses to mail a report that the caller may not see.
+func (a *API) ownReport(ctx context.Context, payload any) error {
+	_, err := a.find(ctx, report.Queue, payload.(emailreport.Payload).ReportJobID)
+	if err != nil && problemOf(err).Status == http.StatusNotFound {
+		return jobs.Invalid("reportJobId", "names no report of yours")
+	}
+	return err
 }

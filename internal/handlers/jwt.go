@@ -78,8 +78,8 @@ func (t *tokens) caller(text string) (Caller, error) {
 	if err != nil {
 		return Caller{}, fmt.Errorf("bearer token: %w", err)
 	}
-	if c.Subject == "" {
-		return Caller{}, errors.New("bearer token: it has no subject")
+	if c.Subject == "" || len(c.Subject) > 128 {
+		return Caller{}, errors.New("bearer token: its subject must have from 1 to 128 bytes")
 	}
 	caller := Caller{Name: "jwt:" + c.Subject, TenantID: c.TenantID, UserID: c.UserID}
 	for _, word := range strings.Fields(c.Scope) {

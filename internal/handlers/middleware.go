@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"runtime/debug"
 	"slices"
@@ -80,30 +81,32 @@ func (a *API) observe(next http.Handler) http.Handler {
 		seen := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		a.metrics.inFlight.Inc()
 		defer func() {
-			recovered := recover()
-			if recovered != nil && recovered != any(http.ErrAbortHandler) {
-				a.panicked(seen, r, recovered)
-			}
+			aborted := a.recovered(seen, r, recover())
 			a.metrics.inFlight.Dec()
 			a.finished(r, seen, a.o.Now().Sub(started))
-			if recovered == any(http.ErrAbortHandler) {
-				panic(recovered)
+			if aborted {
+				panic(http.ErrAbortHandler)
 			}
 		}()
 		next.ServeHTTP(seen, r)
 	})
 }
 
-// panicked logs a panic, and answers if nothing was sent yet. Otherwise the
-// connection has to end, so that half an answer is not taken for a whole one.
-func (a *API) panicked(w middleware.WrapResponseWriter, r *http.Request, recovered any) {
+// recovered logs a panic, and answers if nothing was sent yet. Otherwise the
+// connection has to be aborted, so that half an answer is not taken for a whole
+// one.
+func (a *API) recovered(w middleware.WrapResponseWriter, r *http.Request, recovered any) (abort bool) {
+	if recovered == nil || recovered == any(http.ErrAbortHandler) {
+		return recovered != nil
+	}
 	a.log.LogAttrs(r.Context(), slog.LevelError, "handler panicked",
 		slog.String("request_id", callOf(r.Context()).id),
 		slog.String("error", fmt.Sprint(recovered)), slog.String("stack", string(debug.Stack())))
 	if w.Status() != 0 {
-		panic(http.ErrAbortHandler)
+		return true
 	}
 	a.writeProblem(w, r, problem("internal", "The request could not be answered."))
+	return false
 }
 
 func (a *API) finished(r *http.Request, w middleware.WrapResponseWriter, took time.Duration) {
@@ -125,10 +128,10 @@ func (a *API) finished(r *http.Request, w middleware.WrapResponseWriter, took ti
 
 func logLevel(c *call, status int) slog.Level {
 	switch {
-	case status >= 500:
-		return slog.LevelWarn
 	case c.route != nil && c.route.quiet:
 		return slog.LevelDebug
+	case status >= 500:
+		return slog.LevelWarn
 	}
 	return slog.LevelInfo
 }
@@ -191,6 +194,30 @@ func (a *API) cors(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// hosts refuses, while the API is open to everybody on this machine, requests
+// that name another host: a page whose name was made to lead here would
+// otherwise be let in by its reader's browser as coming from ourselves.
+func (a *API) hosts(next http.Handler) http.Handler {
+	// New has nothing to say about the URL: it only lets one more host in.
+	public, err := url.Parse(a.o.PublicURL)
+	if err != nil {
+		public = &url.URL{}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := (&url.URL{Host: r.Host}).Hostname()
+		if a.o.Open && !isLocal(name) && name != public.Hostname() {
+			a.writeProblem(w, r, problem("forbidden", "Without API keys, this server answers on localhost only."))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func isLocal(name string) bool {
+	address, err := netip.ParseAddr(name)
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || err == nil && address.IsLoopback()
 }
 
 // crossOrigin refuses what a page of another site makes a browser send.

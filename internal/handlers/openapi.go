@@ -99,7 +99,7 @@ func problemsOf(r *route) []int {
 	add(r.idempotent, 409, 503)
 	add(r.scope == ReadJobs, 404, 503)
 	add(r.scope == ReadQueues, 404, 422, 503)
-	add(r.signed, 410, 416)
+	add(r.signed, 410, 412, 416)
 	add(r.accounts && !r.idempotent, 400, 410, 503)
 	add(r.id == "get-job", 422)
 	add(!r.quiet, 429, 503)

@@ -57,6 +57,7 @@ var kinds = []kind{
 	{"timeout", "Request timeout", 408, "The body did not arrive in time."},
 	{"in-flight", "Request in flight", 409, "A request with the same Idempotency-Key is being worked on. Ask again after Retry-After seconds."},
 	{"gone", "Gone", 410, "The link or the file was there and is not any more."},
+	{"precondition", "Precondition failed", 412, "The file is not the one that If-Match names."},
 	{"too-large", "Content too large", 413, "The body, or the data of a job, is over the limit."},
 	{"unsupported-media-type", "Unsupported media type", 415, "Send application/json."},
 	{"range", "Range not satisfiable", 416, "The file has no such range."},
@@ -172,7 +173,7 @@ func under(place string, err error) error {
 	}
 	moved := make([]error, len(fields))
 	for i, f := range fields {
-		moved[i] = jobs.Invalid(place+"."+f.Field, "%s", f.Message)
+		moved[i] = jobs.Invalid(strings.TrimSuffix(join(place, f.Field), "."), "%s", f.Message)
 	}
 	return errors.Join(moved...)
 }
@@ -240,6 +241,10 @@ func humaFields(details []*huma.ErrorDetail) []FieldError {
 // first hundred.
 const maxFieldErrors = 100
 
+// misfit begins the message of a value that passed its schema and does not fit
+// its type, such as 1e3. huma passes messages on, and nothing else.
+const misfit = "misfit "
+
 var missing = regexp.MustCompile(`^expected required property (\S+) to be present$`)
 
 // finding is what huma found, as we say it: the field by its full name, and
@@ -248,6 +253,10 @@ func finding(d *huma.ErrorDetail) FieldError {
 	field := fieldName(d.Location)
 	if found := missing.FindStringSubmatch(d.Message); found != nil {
 		return FieldError{join(field, found[1]), "is required"}
+	}
+	if text, ok := strings.CutPrefix(d.Message, misfit); ok {
+		place, reason, _ := strings.Cut(text, ": ")
+		return FieldError{place, reason}
 	}
 	switch {
 	case d.Location == "":

@@ -113,7 +113,7 @@ func (a *API) mount() error {
 	if err := a.render(); err != nil {
 		return err
 	}
-	a.handler = chain(a.router, a.begin, a.observe, a.secure, a.cors, a.route, crossOrigin, a.bounded,
+	a.handler = chain(a.router, a.begin, a.observe, a.secure, a.hosts, a.cors, a.route, crossOrigin, a.bounded,
 		a.identify, a.limit, a.authorise, a.read, a.deadline, a.idempotent)
 	return nil
 }
@@ -213,7 +213,7 @@ func strictJSON() huma.Format {
 				return nil
 			}
 			wrong := fieldErrors(unfit(err))[0]
-			return &huma.ErrorDetail{Location: "body." + wrong.Field, Message: wrong.Message}
+			return errors.New(misfit + wrong.Field + ": " + wrong.Message)
 		},
 	}
 }

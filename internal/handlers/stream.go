@@ -62,7 +62,8 @@ type stream struct {
 	r         *http.Request
 	control   *http.ResponseController
 	queue, id string
-	last      string // id of the latest event that was sent
+	view      JobView // as it was sent last
+	last      string  // id of the latest event that was sent
 }
 
 var errStreamEnds = errors.New("the stream has ended")
@@ -125,7 +126,7 @@ func (s *stream) event(e jobs.Event) error {
 	if !decides(e.Type) {
 		return nil
 	}
-	view, err := s.api.find(s.r.Context(), s.queue, s.id)
+	view, err := s.api.after(s.r.Context(), s.view, e)
 	if err != nil && problemOf(err).Status == http.StatusNotFound {
 		_ = s.send(endID, "end", streamEvent{JobID: s.id, Queue: s.queue, Status: "removed"})
 		return errStreamEnds
@@ -138,6 +139,7 @@ func (s *stream) event(e jobs.Event) error {
 
 // show sends the whole job, and ends the stream when it is finished.
 func (s *stream) show(view JobView) error {
+	s.view = view
 	if !view.finished() {
 		return s.send("", "job", view)
 	}
