@@ -36,7 +36,9 @@ var refusals = []struct {
 	{"MISCONF", jobs.ErrUnavailable},
 	{"NOREPLICAS", jobs.ErrUnavailable},
 	{"NOAUTH", jobs.ErrUnavailable},
-	{"max number of clients reached", jobs.ErrUnavailable}, // the client takes ERR off
+	{"WRONGPASS", jobs.ErrUnavailable},                       // a password is being changed
+	{"Protocol error: unauthenticated", jobs.ErrUnavailable}, // NOAUTH, said to a long call
+	{"max number of clients reached", jobs.ErrUnavailable},   // the client takes ERR off
 }
 
 // meaning turns what the client returned into what a caller can act on.
