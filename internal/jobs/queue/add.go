@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -116,7 +115,7 @@ func (q *Queue) encode(name string, payload any, o jobs.Options) (broker.NewJob,
 		return broker.NewJob{}, err
 	}
 	o = q.withDefaults(o)
-	if err := q.validate(&o); err != nil {
+	if err := q.options.accepts(&o); err != nil {
 		return broker.NewJob{}, err
 	}
 	data, err := encodePayload(payload, o.SizeLimit)
@@ -169,17 +168,6 @@ func (q *Queue) withDefaults(o jobs.Options) jobs.Options {
 		o.Backoff = q.options.Backoff
 	}
 	return o
-}
-
-func (q *Queue) validate(o *jobs.Options) error {
-	if err := o.Validate(); err != nil {
-		return err
-	}
-	t := o.Backoff.Type
-	if t != "" && !t.Shipped() && !slices.Contains(q.options.CustomBackoffs, t) {
-		return jobs.Invalid("backoff.type", "%q is unknown: it must be fixed, linear or exponential", t)
-	}
-	return nil
 }
 
 func encodePayload(payload any, limit int) ([]byte, error) {

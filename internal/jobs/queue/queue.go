@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/tandemq/tandem/internal/jobs"
@@ -73,11 +74,23 @@ func (o *Options) validate(name string) error {
 		return err
 	}
 	defaults := jobs.Options{Priority: o.Priority, Attempts: o.Attempts, Backoff: o.Backoff}
-	if err := defaults.Validate(); err != nil {
+	if err := o.accepts(&defaults); err != nil {
 		return err
 	}
 	if o.Patience < 0 {
 		return jobs.Invalid("patience", "must not be negative")
+	}
+	return nil
+}
+
+// accepts says what is wrong with a job's options, its backoff type included.
+func (o *Options) accepts(job *jobs.Options) error {
+	if err := job.Validate(); err != nil {
+		return err
+	}
+	t := job.Backoff.Type
+	if t != "" && !t.Shipped() && !slices.Contains(o.CustomBackoffs, t) {
+		return jobs.Invalid("backoff.type", "%q is unknown: it must be fixed, linear or exponential", t)
 	}
 	return nil
 }
