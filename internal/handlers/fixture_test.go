@@ -2,7 +2,6 @@ package handlers_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -68,13 +67,13 @@ type service struct {
 	prefix string
 	admin  map[string]*admin.Queue
 	logs   *safeBuffer
-	now    *atomic.Int64 // added to the clock, in ns
+	now    atomic.Int64 // added to the clock, in ns
 }
 
 // start builds the API on a Redis; change may alter its options.
 func start(t *testing.T, redis *redistest.Server, change ...func(*handlers.Options)) *service {
 	t.Helper()
-	s := &service{t: t, db: storetest.SQLite(t), admin: map[string]*admin.Queue{}, logs: &safeBuffer{}, now: &atomic.Int64{}, prefix: redis.Prefix(t)}
+	s := &service{t: t, db: storetest.SQLite(t), admin: map[string]*admin.Queue{}, logs: &safeBuffer{}, prefix: redis.Prefix(t)}
 	s.connect(redis)
 	s.openFiles()
 	o := s.options()
@@ -160,13 +159,6 @@ func (s *service) queues() map[string]handlers.Queue {
 	return all
 }
 
-// on is the service as a subtest uses it.
-func (s *service) on(t *testing.T) *service {
-	other := *s
-	other.t = t
-	return &other
-}
-
 func (s *service) clock() time.Time { return time.Now().Add(time.Duration(s.now.Load())) }
 
 // answer is what came back, read whole.
@@ -180,37 +172,40 @@ type answer struct {
 // header says otherwise.
 func (s *service) do(method, path, body string, header ...string) answer {
 	s.t.Helper()
-	return s.doContext(s.t.Context(), method, path, body, header...)
-}
-
-func (s *service) doContext(ctx context.Context, method, path, body string, header ...string) answer {
-	s.t.Helper()
-	r, err := http.NewRequestWithContext(ctx, method, s.server.URL+path, strings.NewReader(body))
+	a, err := s.ask(method, path, body, header...)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	return a
+}
+
+// ask is do for goroutines, which cannot end a test.
+func (s *service) ask(method, path, body string, header ...string) (answer, error) {
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.server.URL+path, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
 	}
 	r.Header.Set("X-API-Key", fullKey)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	for i := 0; i < len(header); i += 2 {
-		if header[i+1] == "" {
+		switch {
+		case header[i+1] == "":
 			r.Header.Del(header[i])
-		} else {
+		case header[i] == "Host":
+			r.Host = header[i+1]
+		default:
 			r.Header.Set(header[i], header[i+1])
 		}
 	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	if err != nil {
-		s.t.Fatal(err)
+		return answer{}, err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return answer{response.StatusCode, response.Header, string(text)}
+	return answer{response.StatusCode, response.Header, string(text)}, err
 }
 
 // want fails the test unless the answer has the status.

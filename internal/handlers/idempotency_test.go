@@ -80,7 +80,7 @@ func TestManyRequestsUnderOneKeyAddOneJob(t *testing.T) {
 	var all sync.WaitGroup
 	answers := make([]answer, 16)
 	for i := range answers {
-		all.Go(func() { answers[i] = s.do("POST", "/api/v1/emails", goodEmail, "Idempotency-Key", "race") })
+		all.Go(func() { answers[i], _ = s.ask("POST", "/api/v1/emails", goodEmail, "Idempotency-Key", "race") })
 	}
 	all.Wait()
 	accepted := map[string]bool{}

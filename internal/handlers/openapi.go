@@ -134,9 +134,14 @@ func (a *API) describeBulk() {
 	list := a.huma.OpenAPI().Components.Schemas.SchemaFromRef(a.schema(reflect.TypeFor[BulkRequest]()).Ref)
 	items := list.Properties["jobs"].Items
 	items.Extensions = map[string]any{"$ref": a.bulkSchema.Ref}
-	for _, t := range a.types {
-		t.schema = a.schema(t.payload)
-	}
+}
+
+// forgetForeign drops the schemas that huma adds for errors of its own, which
+// no answer has.
+func (a *API) forgetForeign() {
+	schemas := a.huma.OpenAPI().Components.Schemas.Map()
+	delete(schemas, "ErrorModel")
+	delete(schemas, "ErrorDetail")
 }
 
 // success describes the answer of a route that is not made of types.

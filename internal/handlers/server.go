@@ -104,6 +104,7 @@ func (a *API) mount() error {
 		r.add(a, r)
 	}
 	a.describeBulk()
+	a.forgetForeign()
 	a.router.NotFound(a.notFound)
 	a.router.MethodNotAllowed(a.methodNotAllowed)
 	crossOrigin, err := a.crossOrigin()

@@ -22,7 +22,7 @@ import (
 func TestManyWhoWaitAreWokenByOneStream(t *testing.T) {
 	t.Parallel()
 	var followers atomic.Int64
-	reads := &readCounter{}
+	reads := newReadCounter()
 	s := start(t, redistest.Shared(t), func(o *handlers.Options) {
 		follow := o.Follow
 		o.Follow = func(ctx context.Context, queue, from string) iter.Seq2[jobs.Event, error] {
@@ -37,7 +37,7 @@ func TestManyWhoWaitAreWokenByOneStream(t *testing.T) {
 	var all sync.WaitGroup
 	views := make([]answer, clients)
 	for i := range views {
-		all.Go(func() { views[i] = s.do("GET", queued.StatusURL+"?wait=30s", "") })
+		all.Go(func() { views[i], _ = s.ask("GET", queued.StatusURL+"?wait=30s", "") })
 	}
 	reads.await(t, clients)
 	w := s.work("report")
@@ -57,24 +57,32 @@ func TestManyWhoWaitAreWokenByOneStream(t *testing.T) {
 	}
 }
 
-// readCounter counts how often jobs are read.
+// readCounter counts how often jobs are read, and tells of each time.
 type readCounter struct {
 	handlers.Queue
-	n atomic.Int64
+	n    atomic.Int64
+	read chan struct{}
 }
 
+func newReadCounter() *readCounter { return &readCounter{read: make(chan struct{}, 1000)} }
+
 func (c *readCounter) Get(ctx context.Context, id string) (*jobs.Job, jobs.State, error) {
-	defer c.n.Add(1)
+	defer func() {
+		c.n.Add(1)
+		c.read <- struct{}{}
+	}()
 	return c.Queue.Get(ctx, id)
 }
 
-func (c *readCounter) await(t *testing.T, n int64) {
+// await waits for n more reads.
+func (c *readCounter) await(t *testing.T, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); c.n.Load() < n; {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d reads of %d", c.n.Load(), n)
+	for i := range n {
+		select {
+		case <-c.read:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%d reads of %d", i, n)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -91,14 +99,20 @@ func TestWaitingEndsWithItsTime(t *testing.T) {
 
 func TestWaitingEndsWhenTheServerDrains(t *testing.T) {
 	t.Parallel()
-	reads := &readCounter{}
+	reads := newReadCounter()
 	s := start(t, redistest.Shared(t), func(o *handlers.Options) {
 		reads.Queue = o.Queues["email"]
 		o.Queues["email"] = reads
 	})
 	queued := decode[handlers.Queued](t, s.do("POST", "/api/v1/emails", goodEmail).want(t, 202))
 	done := make(chan answer, 1)
-	go func() { done <- s.do("GET", queued.StatusURL+"?wait=60s", "") }()
+	go func() {
+		a, err := s.ask("GET", queued.StatusURL+"?wait=60s", "")
+		if err != nil {
+			t.Error(err)
+		}
+		done <- a
+	}()
 	stream := s.stream(queued.StatusURL)
 	stream.next("job")
 	reads.await(t, 2)
@@ -287,12 +301,26 @@ func TestCountsAreReadOnceForAllWhoAsk(t *testing.T) {
 		o.Queues["email"] = counts
 		o.CountsEvery = time.Hour
 	})
+	get := func(path string) error {
+		a, err := s.ask("GET", path, "")
+		if err == nil && a.status != 200 {
+			err = errors.New(a.body)
+		}
+		return err
+	}
 	var all sync.WaitGroup
+	errs := make(chan error, 100)
 	for range 50 {
-		all.Go(func() { s.do("GET", "/api/v1/queues/email", "") })
-		all.Go(func() { s.do("GET", "/api/v1/queues", "") })
+		all.Go(func() { errs <- get("/api/v1/queues/email") })
+		all.Go(func() { errs <- get("/api/v1/queues") })
 	}
 	all.Wait()
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			t.Error(err)
+		}
+	}
 	if n := counts.n.Load(); n != 1 {
 		t.Errorf("%d reads", n)
 	}
