@@ -65,11 +65,17 @@ local function told_of(id)
   return told[id]
 end
 
+-- Most often none of the ids is there; that is asked once for all of them.
+local keys, seen = {}, {}
+for i = 5, #ARGV, 8 do keys[#keys + 1] = base .. ARGV[i] end
+local some_exist = #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0
+
 -- known is the code of a job that is not to be added, or nil. A made id can be
 -- there although this is the first sending: a connection that was given up may
 -- still deliver it, after the second one on another connection.
 local function known(id, origin)
-  local exists = redis.call('EXISTS', base .. id) == 1
+  local exists = seen[id] or some_exist and redis.call('EXISTS', base .. id) == 1
+  seen[id] = true
   if exists and origin == 'made' then return 0 end
   if resent then
     local word = told_of(id)

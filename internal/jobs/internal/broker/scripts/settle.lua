@@ -25,7 +25,8 @@
 --           delay     ms, for backoff and snooze
 --           keep      'count age_ms limit', see keep_policy
 --           attempts  int, how many the job may make
---           seen      'atm stc' as they were when the attempt began
+--           seen      'atm stc ats' as they were when the attempt began, it
+--                     included in ats
 -- RETURNS {now, {code, …}, {id, fields, …}, next_due, limited_ms, left}
 --         code per outcome: 0 done, -1 no such job, -2 lock gone, -3 not
 --         active, -4 pending children, -6 foreign lock, -9 failed children.
@@ -42,12 +43,9 @@
 -- include mark
 -- include enqueue
 -- include promote
--- include parent
--- include delete
--- include keep
--- include dedup
+-- include seldom
+local now_text = int(now)
 -- include finish
--- include metrics
 
 local worker = {
   token = ARGV[4], lock_ms = ARGV[5], name = ARGV[7],
@@ -61,40 +59,59 @@ local function read_outcomes()
     list[#list + 1] = {
       kind = ARGV[i], id = ARGV[i + 1], token = ARGV[i + 2], value = ARGV[i + 3], stack = ARGV[i + 4],
       delay = tonumber(ARGV[i + 5]), keep = ARGV[i + 6], attempts = tonumber(ARGV[i + 7]),
-      seen = ARGV[i + 8], counts = counting[ARGV[i]], resent = ARGV[3] == '1',
+      seen = ARGV[i + 8], resent = ARGV[3] == '1',
     }
   end
   return list
 end
 
-local function tell_drained(finished, want)
-  if finished == 0 or #taken > 0 then return end
-  if want > 0 and (next_due or paused or maxed() or limited_ms > 0) then return end
-  if redis.call('EXISTS', wait, active, prioritized) == 0 then event('drained') end
+-- look asks once for what hardly ever exists: children of the jobs that end, and
+-- the sign that this call was sent again on another connection, and heard there.
+local function look(list)
+  local keys, lock_keys = { KEYS[2] }, {}
+  for i, o in ipairs(list) do
+    local job = base .. o.id
+    lock_keys[i] = job .. ':lock'
+    if o.kind == 'completed' then
+      local n = #keys
+      keys[n + 1], keys[n + 2] = job .. ':dependencies', job .. ':unsuccessful'
+    end
+  end
+  local some = redis.call('EXISTS', unpack(keys)) > 0
+  local superseded = some and ARGV[3] == '0' and redis.call('EXISTS', KEYS[2]) == 1
+  return some, superseded, #list > 0 and redis.call('MGET', unpack(lock_keys))
 end
 
-if ARGV[3] == '0' and redis.call('EXISTS', KEYS[2]) == 1 then return { int(now), {}, {}, '0', 0, 0 } end
 local list, want, codes = read_outcomes(), math.min(tonumber(ARGV[6]), 500), {}
+local may_have_children, superseded, locks = look(list)
+if superseded then return { now_text, {}, {}, '0', 0, 0 } end
 promote_due()
-if #list > 0 then codes = finish_all(list) end
+if #list > 0 then codes = finish_all(list, locks, may_have_children) end
 local points = tonumber(ARGV[10])
-if points > 0 and ended.completed > 0 then count_metric('completed', ended.completed, points) end
-if points > 0 and ended.failed > 0 then count_metric('failed', ended.failed, points) end
+if points > 0 and completed_count > 0 then seldom().count_metric('completed', completed_count, points) end
+if points > 0 and failed_count > 0 then seldom().count_metric('failed', failed_count, points) end
 if ARGV[3] == '1' then
   redis.pcall('SET', KEYS[2], '1', 'PX', 60000) -- a server that is out of memory may refuse
   retake()
 end
 local missing = want - #taken / 2
 if missing > 0 then take(missing) end
-tell_drained(ended.completed + ended.failed, want)
+if put_some_off or seldom_steps then next_due = head_of_delayed() end
 
--- More may be due than one call promotes.
-local function some_left()
-  if paused or limited_ms > 0 or maxed() then return false end
-  if next_due and next_due <= now then return true end
-  return not exhausted and redis.call('EXISTS', wait, prioritized) > 0
+-- The queue is drained when what has just ended was its last work.
+local held_back = want > 0 and (next_due or paused or limited_ms > 0 or maxed())
+if completed_count + failed_count > 0 and #taken == 0 and not held_back then
+  if redis.call('EXISTS', wait, active, prioritized) == 0 then event('drained') end
 end
 
-local left = some_left() and 1 or 0
-if left == 1 then redis.call('ZADD', marker, 0, '0') end
-return { int(now), codes, taken, next_due and int(next_due) or '0', limited_ms, left }
+-- Work that is left for others, or that one call could not promote, keeps the
+-- marker set.
+local left = 0
+if not paused and limited_ms == 0 then
+  local due = next_due and next_due <= now
+  if (due or not exhausted and redis.call('EXISTS', wait, prioritized) > 0) and not maxed() then
+    redis.call('ZADD', marker, 0, '0')
+    left = 1
+  end
+end
+return { now_text, codes, taken, next_due and int(next_due) or '0', limited_ms, left }

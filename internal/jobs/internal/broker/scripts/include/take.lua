@@ -46,28 +46,28 @@ end
 
 local function fail_corrupt(id, fields, reason)
   local dedup_id, parent_key = field(fields, 'deid'), field(fields, 'parentKey')
-  if dedup_id then dedup_finished(id, dedup_id) end
-  if parent_key then child_failed(base .. id, parent_key, field(fields, 'parent'), reason) end
-  redis.call('HSET', base .. id, 'failedReason', reason, 'finishedOn', int(now), 'ats', '0', 'atm', '0')
+  if dedup_id then seldom().dedup_finished(id, dedup_id) end
+  if parent_key then seldom().child_failed(base .. id, parent_key, field(fields, 'parent'), reason) end
+  redis.call('HSET', base .. id, 'failedReason', reason, 'finishedOn', now_text, 'ats', '0', 'atm', '0')
   redis.call('HDEL', base .. id, 'defa')
-  redis.call('ZADD', base .. 'failed', int(now), id)
+  redis.call('ZADD', base .. 'failed', now_text, id)
   event('failed', 'jobId', id, 'failedReason', reason, 'prev', 'waiting')
   freed = true
 end
 
 local function lock_and_start(id, fields, ats)
-  local job = base .. id
+  local job, started = base .. id, int(ats + 1)
   redis.call('SET', job .. ':lock', worker.token, 'PX', worker.lock_ms)
   event('active', 'jobId', id, 'prev', 'waiting')
   if worker.name == '' then
-    redis.call('HSET', job, 'processedOn', int(now), 'ats', int(ats + 1))
+    redis.call('HSET', job, 'processedOn', now_text, 'ats', started)
   else
-    redis.call('HSET', job, 'processedOn', int(now), 'ats', int(ats + 1), 'pb', worker.name)
+    redis.call('HSET', job, 'processedOn', now_text, 'ats', started, 'pb', worker.name)
   end
   local n = #fields
-  fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'processedOn', int(now), 'ats', int(ats + 1)
-  taken[#taken + 1] = id
-  taken[#taken + 1] = fields
+  fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'processedOn', now_text, 'ats', started
+  n = #taken
+  taken[n + 1], taken[n + 2] = id, fields
 end
 
 local function start(id, counted, started)
