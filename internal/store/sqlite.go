@@ -101,7 +101,7 @@ func sqlitePath(o Options) (string, error) {
 	case path == "" || strings.Contains(path, ":memory:"):
 		return "", errors.New("the URL names no file: a database in memory would be lost with its connection")
 	case strings.ContainsAny(path, "?#"):
-		return "", errors.New("a SQLite URL is a path without ? or #")
+		return "", errors.New("a SQLite URL is a path, without parameters and fragment")
 	}
 	return filepath.Abs(path)
 }

@@ -12,7 +12,7 @@ var (
 	// ErrHash: the line has an H. cron-parser replaces it by a value that each
 	// Node process draws anew each time it parses (BullMQ stores no seed), so
 	// there is nothing to be equal to.
-	ErrHash = errors.New("H is a different time in every process; write the value that you want")
+	ErrHash = errors.New("an H is a different time in every process; write the value that you want")
 	// ErrImpossible: the months of the line do not have its days, as in 30
 	// February, and there is no weekday to fire on instead.
 	ErrImpossible = errors.New("none of the months has such a day")

@@ -33,8 +33,6 @@ func (a *attempts) add(o *attempts) {
 	a.longestMs = max(a.longestMs, o.longestMs)
 }
 
-func addAttempts(sum, n *attempts) { sum.add(n) }
-
 func (a *attempts) averageRun() document.Value  { return document.Ratio(a.runMs, a.all()) }
 func (a *attempts) averageWait() document.Value { return document.Ratio(a.waitMs, a.all()) }
 func (a *attempts) success() document.Value     { return document.Ratio(a.completed, a.finished()) }
