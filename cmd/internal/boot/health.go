@@ -29,7 +29,9 @@ type Check struct {
 }
 
 // Health knows the checks and what they said. A result is used for a moment, so
-// that however many probes come, each check runs at most once at a time.
+// that however many probes come, each check runs at most once at a time. A
+// failure is used for an eighth of that moment: a service is missed for as long as
+// its probes say that it is not there.
 type Health struct {
 	fresh   time.Duration
 	now     func() time.Time
@@ -44,7 +46,7 @@ type Health struct {
 
 // HealthOptions tune a Health. The zero value is fine.
 type HealthOptions struct {
-	Fresh   time.Duration // how long a result is used; 0 is 2 s
+	Fresh   time.Duration // how long a good result is used; 0 is 2 s
 	Version Version
 	Now     func() time.Time // nil is time.Now
 }
@@ -211,7 +213,7 @@ type probe struct {
 func (h *Health) ask(ctx context.Context, p *probe) Result {
 	p.mu.Lock()
 	now := h.now()
-	if p.running == nil && !p.last.CheckedAt.IsZero() && now.Sub(p.last.CheckedAt) < h.fresh {
+	if p.running == nil && !p.last.CheckedAt.IsZero() && now.Sub(p.last.CheckedAt) < h.lasts(p.last) {
 		defer p.mu.Unlock()
 		return p.last
 	}
@@ -222,6 +224,14 @@ func (h *Health) ask(ctx context.Context, p *probe) Result {
 	running, left := p.running, p.since.Add(p.check.Timeout).Sub(now)
 	p.mu.Unlock()
 	return p.await(ctx, running, left, now)
+}
+
+// lasts is how long a result is used.
+func (h *Health) lasts(r Result) time.Duration {
+	if r.Status != statusOK {
+		return h.fresh / 8
+	}
+	return h.fresh
 }
 
 func (p *probe) await(ctx context.Context, running <-chan struct{}, left time.Duration, now time.Time) Result {

@@ -136,6 +136,26 @@ func TestAResultIsUsedForAMomentAndSharedByThoseWhoAskAtOnce(t *testing.T) {
 	})
 }
 
+func TestAFailureIsUsedForAnEighthOfThatMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		err := errors.New("redis is away")
+		h := NewHealth(HealthOptions{Fresh: 2 * time.Second})
+		h.Add(Check{Name: "redis", Required: true, Func: func(context.Context) error { return err }})
+		h.Serving()
+		ask := func(want string) {
+			if got := h.Report(t.Context()).Status; got != want {
+				t.Errorf("status %s, want %s", got, want)
+			}
+		}
+		ask("unavailable")
+		err = nil // it is back
+		<-time.After(250*time.Millisecond - 1)
+		ask("unavailable")
+		<-time.After(1)
+		ask("ok")
+	})
+}
+
 func TestACheckThatHangsHasFailedAndIsNotStartedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var runs atomic.Int64
