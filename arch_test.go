@@ -72,6 +72,7 @@ var arrows = map[string][]string{
 	"cmd/api":            {"cmd", "internal"},
 	"cmd/worker":         {"cmd", "internal"},
 	"cmd/tandem":         {"cmd", "internal"},
+	"cmd/e2e":            {"cmd", "internal"}, // tests of the binaries
 }
 
 // engine is what every room on top of the broker may see, and more.
