@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,9 +32,8 @@ func (r *room) empty() {
 	for _, suffix := range []string{"wait", "paused", "active", "delayed", "prioritized", "waiting-children"} {
 		r.eventually(suffix+" is empty", func() bool { return !r.exists(suffix) })
 	}
-	r.sound()
 	for _, key := range r.all() {
-		if len(key) > 5 && key[len(key)-5:] == ":lock" {
+		if strings.HasSuffix(key, ":lock") {
 			r.Errorf("%s is still there", key)
 		}
 	}
@@ -105,6 +105,7 @@ func TestCheck83_TwoHundredMixedJobsEndOnceEach(t *testing.T) {
 		counts := r.agree(six)
 		want(r, "completed and failed", []int64{counts.Completed, counts.Failed}, []int64{140, 60})
 		r.empty()
+		r.sound()
 	})
 }
 
@@ -168,6 +169,7 @@ func TestAMixedFleetLosesNothingWhenWorkersAreKilled(t *testing.T) {
 		want(r, "completed", completed, ids)
 		want(r, "failed", r.members("failed"), []string{})
 		r.empty()
+		r.sound()
 		r.tellStalls()
 	})
 }
@@ -208,5 +210,6 @@ func TestNodeAloneFinishesWhatADeadGoWorkerLeft(t *testing.T) {
 		r.awaitNth("completed", "", 3)
 		want(r, "ends", fmt.Sprint(len(r.ends())), "3")
 		r.empty()
+		r.sound()
 	})
 }

@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -13,6 +14,10 @@ func TestMain(m *testing.M) {
 	if spec := os.Getenv(asWorker); spec != "" {
 		runChild(spec)
 		return
+	}
+	// These tests wait more than they compute: for due times, locks, processes.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
 	}
 	redistest.Main(m)
 }
