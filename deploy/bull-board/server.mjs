@@ -28,7 +28,14 @@ createBullBoard({
 
 const app = express()
 app.disable('x-powered-by')
-app.get('/health', (_, response) => response.send('ok\n'))
+app.get('/health', async (_, response) => {
+  try {
+    await queues[0].getJobCounts('waiting')
+    response.send('ok\n')
+  } catch (error) {
+    response.status(503).send(`${error.message}\n`)
+  }
+})
 app.use('/', adapter.getRouter())
 const server = app.listen(port, () => console.error(`Bull Board listens on :${port}`))
 
