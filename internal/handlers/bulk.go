@@ -71,6 +71,9 @@ func (a *API) addBulk(ctx context.Context, in *struct {
 	if err := a.fit(); err != nil {
 		return nil, err
 	}
+	// Checking a thousand jobs takes its time; what Redis may take begins here.
+	ctx, cancel := a.budget(ctx)
+	defer cancel()
 	if err := b.store(ctx); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -165,6 +166,24 @@ func TestAPartialBulkAddsTheGoodJobs(t *testing.T) {
 		t.Errorf("%+v, stored %d", got, s.stored())
 	}
 	s.do("POST", "/api/v1/jobs/bulk?partial=true", `{"jobs":[7]}`).problem(t, 422)
+}
+
+// broken is a queue that Redis stops answering for.
+type broken struct{ handlers.Queue }
+
+func (broken) AddBulk(_ context.Context, items []handlers.Item) ([]handlers.Added, error) {
+	return make([]handlers.Added, 0), fmt.Errorf("add: %w", jobs.ErrUnavailable)
+}
+
+func TestABulkThatRedisInterruptsTellsWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	s := start(t, redistest.Shared(t), func(o *handlers.Options) { o.Queues["report"] = broken{o.Queues["report"]} })
+	body := `{"jobs":[{"data":{"type":"report","payload":` + goodReport + `}},{"data":` + goodJob + `}]}`
+	p := s.do("POST", "/api/v1/jobs/bulk", body).problem(t, 503)
+	if len(p.Results) != 2 || p.Results[0].Status != "unknown" || p.Results[1].Status != "queued" || s.stored() != 1 {
+		t.Errorf("%+v, %d stored", p.Results, s.stored())
+	}
+	s.do("GET", p.Results[1].StatusURL, "").want(t, 200)
 }
 
 func TestABulkHoldsUpToAThousandJobs(t *testing.T) {

@@ -181,10 +181,7 @@ func (a *API) fit() error {
 		return nil
 	}
 	if err := a.o.Fit(); err != nil {
-		return fmt.Errorf("%w: %w", &Problem{
-			Type: "/docs#unavailable", Title: "Service unavailable", Status: 503, retryAfter: 5,
-			Detail: "Redis is not in a state in which an accepted job would be safe.",
-		}, err)
+		return fmt.Errorf("%w: %w", unavailable("Redis is not in a state in which an accepted job would be safe."), err)
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func (a *API) idempotent(next http.Handler) http.Handler {
 			return
 		}
 		c.print = fingerprint(r, c)
-		ticket, earlier, err := a.o.Idempotency.Begin(r.Context(), scopeOf(c), c.key, c.print)
+		ticket, earlier, err := a.began(r.Context(), c)
 		switch {
 		case err != nil:
 			a.writeProblem(w, r, beginProblem(err))
@@ -46,6 +46,12 @@ func (a *API) idempotent(next http.Handler) http.Handler {
 			a.once(w, r, next, ticket)
 		}
 	})
+}
+
+func (a *API) began(ctx context.Context, c *call) (store.Ticket, *store.Answer, error) {
+	ctx, cancel := a.budget(ctx)
+	defer cancel()
+	return a.o.Idempotency.Begin(ctx, scopeOf(c), c.key, c.print)
 }
 
 // checkKey refuses keys that proxies and logs could read in several ways.

@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -80,6 +81,36 @@ func TestWhatNoRouteAcceptsIsRefusedByAll(t *testing.T) {
 	if n := s.stored(); n != 0 {
 		t.Errorf("%d jobs were stored", n)
 	}
+}
+
+func TestABodyThatDoesNotSayItsLengthIsBoundedToo(t *testing.T) {
+	t.Parallel()
+	s := start(t, redistest.Shared(t))
+	endless := io.MultiReader(strings.NewReader(`{"data":"`), &endlessText{}) // its length is not known
+	r, err := http.NewRequestWithContext(t.Context(), "POST", s.server.URL+"/api/v1/emails", endless)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-API-Key", fullKey)
+	r.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != 413 {
+		t.Errorf("status %d", response.StatusCode)
+	}
+}
+
+// endlessText is x for ever.
+type endlessText struct{}
+
+func (endlessText) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
 }
 
 func TestUnknownFieldsAreRefused(t *testing.T) {

@@ -51,7 +51,7 @@ func (a *API) routes() []*route {
 			id: "add-report", summary: "Make a report", status: 202, add: typed((*API).addReport)},
 		{method: "POST", path: "/api/v1/jobs", scope: WriteJobs, body: jsonBody, idempotent: true,
 			id: "add-job", summary: "Add a job of any type", status: 202, add: typed((*API).addJob)},
-		{method: "POST", path: "/api/v1/jobs/bulk", scope: WriteJobs, body: bulkBody, idempotent: true,
+		{method: "POST", path: "/api/v1/jobs/bulk", scope: WriteJobs, body: bulkBody, idempotent: true, patience: 30 * time.Second,
 			id: "add-jobs", summary: "Add up to 1,000 jobs", status: 202, add: typed((*API).addBulk)},
 
 		{method: "GET", path: "/api/v1/jobs/{queue}/{id}", scope: ReadJobs, stream: true, patience: a.o.MaxWait + 10*time.Second,

@@ -100,13 +100,18 @@ func (w *watchers) queueOf(name string) *watchedQueue {
 
 // run passes the events of a queue on until the watchers are closed.
 func (w *watchers) run(name string, q *watchedQueue, from string) {
+	interrupted := false // and logged
 	for w.ctx.Err() == nil {
 		for event, err := range w.follow(w.ctx, name, from) {
 			if err != nil {
 				w.unsure(q)
-				w.log.LogAttrs(w.ctx, slog.LevelWarn, "events interrupted", slog.String("queue", name), slog.Any("error", err))
+				if !interrupted && w.ctx.Err() == nil {
+					w.log.LogAttrs(w.ctx, slog.LevelWarn, "events interrupted", slog.String("queue", name), slog.Any("error", err))
+				}
+				interrupted = true
 				continue
 			}
+			interrupted = false
 			from = event.ID
 			w.pass(q, event)
 		}
@@ -176,7 +181,9 @@ func (w *watchers) drain() { w.stopOnce.Do(func() { close(w.stopping) }) }
 // close ends the followers and waits for them.
 func (w *watchers) close() {
 	w.drain()
+	w.mu.Lock() // so that no follower starts from here on
 	w.cancel()
+	w.mu.Unlock()
 	w.running.Wait()
 }
 

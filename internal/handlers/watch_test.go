@@ -86,6 +86,57 @@ func (c *readCounter) await(t *testing.T, n int) {
 	}
 }
 
+func TestWhoeverWaitsLooksAgainWhenEventsWereMissed(t *testing.T) {
+	t.Parallel()
+	reads, missed := newReadCounter(), make(chan error)
+	s := start(t, redistest.Shared(t), func(o *handlers.Options) {
+		reads.Queue = o.Queues["report"]
+		o.Queues["report"] = reads
+		o.Follow = func(ctx context.Context, _, _ string) iter.Seq2[jobs.Event, error] {
+			return func(yield func(jobs.Event, error) bool) {
+				for {
+					select {
+					case err := <-missed:
+						if !yield(jobs.Event{}, err) {
+							return
+						}
+					case <-ctx.Done():
+						return
+					}
+				}
+			}
+		}
+	})
+	queued := decode[handlers.Queued](t, s.do("POST", "/api/v1/reports", goodReport).want(t, 202))
+	done := make(chan answer, 1)
+	go func() {
+		a, err := s.ask("GET", queued.StatusURL+"?wait=60s", "")
+		if err != nil {
+			t.Error(err)
+		}
+		done <- a
+	}()
+	reads.await(t, 1)
+	w := s.work("report")
+	w.take()
+	missed <- jobs.ErrUnavailable // a look that finds it active
+	reads.await(t, 1)
+	w.finish <- nil
+	for {
+		select {
+		case missed <- errors.New("gap"):
+		case a := <-done:
+			if v := decode[handlers.JobView](t, a.want(t, 200)); v.Status != "completed" {
+				t.Errorf("woken while it is %s", v.Status)
+			}
+			if n := strings.Count(s.logs.String(), "events interrupted"); n != 1 {
+				t.Errorf("the interruption is logged %d times", n)
+			}
+			return
+		}
+	}
+}
+
 func TestWaitingEndsWithItsTime(t *testing.T) {
 	t.Parallel()
 	s := start(t, redistest.Shared(t))
