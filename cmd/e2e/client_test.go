@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -51,7 +52,7 @@ func (s *service) send(ctx context.Context, method, path, body string, headers .
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+fullKey)
+	request.Header.Set("Authorization", "Bearer "+cmp.Or(s.key, fullKey))
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
@@ -63,6 +64,13 @@ func (s *service) send(ctx context.Context, method, path, body string, headers .
 		}
 	}
 	return http.DefaultClient.Do(request)
+}
+
+// as is the same service to another caller.
+func (s *service) as(key string) *service {
+	caller := *s
+	caller.key = key
+	return &caller
 }
 
 func (s *service) get(path string, headers ...string) answer {

@@ -22,7 +22,7 @@ type account struct {
 func TestWhoRegistersGetsAMailWhoseLinkVerifiesOnce(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, database string) {
-		w := newWorld(t, database, nil)
+		w := newWorld(t, database)
 		api := w.api()
 		w.worker()
 		user := decode[account](t, api.post("/register", ada, "Authorization", "").want(t, 201)).User
@@ -67,7 +67,7 @@ func verification(t *testing.T, w *world, mail *mailcatch.Mail) string {
 
 func TestAKnownAddressGetsTheSameAnswerAndAnotherMail(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, storetest.SQLiteURL(t), nil)
+	w := newWorld(t, storetest.SQLiteURL(t))
 	api := w.api()
 	w.worker()
 	first := decode[account](t, api.post("/register", ada).want(t, 201))
@@ -103,7 +103,7 @@ func TestWithoutRedisRegisteringWorksAndJobsAreRefusedAtOnce(t *testing.T) {
 	} {
 		t.Run(outage.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, storetest.PostgresURL(t), nil)
+			w := newWorld(t, storetest.PostgresURL(t))
 			api, worker := w.api(), w.worker()
 			outage.begin(w.redis)
 			api.post("/register", ada).want(t, 201)

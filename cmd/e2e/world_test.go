@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -46,20 +45,22 @@ type world struct {
 	t        *testing.T
 	redis    *redistest.Instance
 	mails    *mailcatch.Catcher
-	database string // URL
-	port     int    // of the api that links lead to
+	gate     *gate     // in front of the mailbox
+	database string    // URL
+	db       *store.DB // opened by the first that asks
+	port     int       // of the api that links lead to
 	env      map[string]string
 }
 
-// newWorld starts the servers; refuse may keep the mail server from accepting,
-// or from answering. Variables override what every service gets.
-func newWorld(t *testing.T, database string, refuse func(recipient string) *mailcatch.Refusal, variables ...string) *world {
+// newWorld starts the servers. Variables, given as name and value, override what
+// every service gets.
+func newWorld(t *testing.T, database string, variables ...string) *world {
 	t.Helper()
-	w := &world{t: t, database: database, port: freePort(t)}
+	w := &world{t: t, database: database, port: freePort(t), gate: &gate{}}
 	w.redis = redistest.Own(t, redistest.Options{Config: []string{
 		"appendonly yes", "appendfsync always", "maxmemory-policy noeviction",
 	}})
-	w.startMails(refuse)
+	w.startMails()
 	w.env = map[string]string{
 		"APP_ENV": "production", "LOG_FORMAT": "json", "LOG_LEVEL": "info", "DATA_DIR": t.TempDir(),
 		"REDIS_URL": w.redis.URL, "DATABASE_URL": database,
@@ -75,9 +76,9 @@ func newWorld(t *testing.T, database string, refuse func(recipient string) *mail
 
 func (w *world) publicURL() string { return "http://127.0.0.1:" + strconv.Itoa(w.port) }
 
-func (w *world) startMails(refuse func(string) *mailcatch.Refusal) {
+func (w *world) startMails() {
 	w.t.Helper()
-	catcher, err := mailcatch.Listen(mailcatch.Options{Keep: 2000, Refuse: refuse})
+	catcher, err := mailcatch.Listen(mailcatch.Options{Keep: 2000, Refuse: w.gate.admit})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -90,6 +91,7 @@ func (w *world) startMails(refuse func(string) *mailcatch.Refusal) {
 		}
 	})
 	w.t.Cleanup(func() {
+		w.gate.release()
 		stop()
 		running.Wait()
 	})
@@ -125,21 +127,32 @@ func startS3(t *testing.T, bucket string) (url string) {
 func query[T any](w *world, statement string, args ...any) T {
 	w.t.Helper()
 	var value T
-	if err := w.open().QueryRowContext(w.t.Context(), statement, args...).Scan(&value); err != nil {
+	if err := w.open().Read.QueryRowContext(w.t.Context(), statement, args...).Scan(&value); err != nil {
 		w.t.Fatalf("%s: %v", statement, err)
 	}
 	return value
 }
 
-// open opens the database that the services share.
-func (w *world) open() *sql.DB {
+// exec changes the database.
+func (w *world) exec(statement string, args ...any) {
 	w.t.Helper()
-	db, err := store.Open(w.t.Context(), store.Options{URL: w.database, MaxConns: 2})
-	if err != nil {
-		w.t.Fatal(err)
+	if _, err := w.open().Write.ExecContext(w.t.Context(), statement, args...); err != nil {
+		w.t.Fatalf("%s: %v", statement, err)
 	}
-	w.t.Cleanup(func() { _ = db.Close() })
-	return db.Read
+}
+
+// open opens the database that the services share.
+func (w *world) open() *store.DB {
+	w.t.Helper()
+	if w.db == nil {
+		db, err := store.Open(w.t.Context(), store.Options{URL: w.database, MaxConns: 2})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.t.Cleanup(func() { _ = db.Close() })
+		w.db = db
+	}
+	return w.db
 }
 
 // service is a process of ours that answers HTTP.
@@ -147,6 +160,7 @@ type service struct {
 	*process
 	url string // of the api; "" for a worker
 	ops string // URL of its listener for operators
+	key string // the caller's; "" is one that may do everything
 }
 
 // api starts an api on the port that links lead to, and waits until it is ready.
