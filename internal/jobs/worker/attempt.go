@@ -84,6 +84,7 @@ func (a *attempt) conclude(p *Pool, v verdict, e ending, result []byte) {
 	a.outcome = broker.Outcome{
 		Kind: v.kind, ID: job.ID, Token: a.token, Value: string(result), Delay: v.delay,
 		MaxAttempts: job.MaxAttempts(), Made: job.AttemptsMade, Stalled: job.StalledCount,
+		Started: job.AttemptsStarted,
 	}
 	switch v.kind {
 	case broker.Completed:

@@ -262,3 +262,35 @@ func TestNothingIsLost(t *testing.T) {
 		})
 	}
 }
+
+// What ended while Redis was away for longer than the locks held counts all the
+// same, and does not run a second time.
+func TestWhatEndedWhileRedisWasAwayIsNotRunAgain(t *testing.T) {
+	t.Parallel()
+	server := redistest.Own(t, redistest.Options{Config: []string{"appendonly yes", "appendfsync always"}})
+	b := jobstest.On(t, server.Server)
+	q := b.Queue("q", queue.Options{})
+	for range 5 {
+		b.Add(q, "work", nil, jobs.Options{})
+	}
+	const lock = 300 * time.Millisecond
+	var runs atomic.Int64
+	away := make(chan struct{})
+	b.Pool("q", all(func(context.Context, *worker.Task) (any, error) {
+		runs.Add(1)
+		<-away
+		return nil, nil
+	}), worker.Options{Concurrency: 5, LockDuration: lock, SweepInterval: lock})
+	b.Eventually("all jobs run", func() bool { return runs.Load() == 5 })
+	server.Kill()
+	close(away)
+	time.Sleep(3 * lock) // the locks' time goes on while the server is down
+	server.Restart()
+	b.AwaitFinished("q", 5)
+	if n := runs.Load(); n != 5 {
+		t.Errorf("5 jobs ran %d times", n)
+	}
+	if c := b.Counts("q"); c.Completed != 5 {
+		t.Errorf("counts %+v", c)
+	}
+}

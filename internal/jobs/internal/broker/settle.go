@@ -38,6 +38,7 @@ type Outcome struct {
 	MaxAttempts int
 	Made        int // attempts made when this one began
 	Stalled     int // stalls counted when it began
+	Started     int // attempts started, this one included
 }
 
 // Fetch says how jobs are taken.
@@ -111,7 +112,7 @@ func (o *Outcome) appendTo(args []any) []any {
 	if stack == "" {
 		stack = "[]"
 	}
-	seen := strconv.Itoa(o.Made) + " " + strconv.Itoa(o.Stalled)
+	seen := strconv.Itoa(o.Made) + " " + strconv.Itoa(o.Stalled) + " " + strconv.Itoa(o.Started)
 	return append(args, string(o.Kind), o.ID, o.Token, o.Value, stack,
 		o.Delay.Milliseconds(), keepText(o.Keep), o.MaxAttempts, seen)
 }

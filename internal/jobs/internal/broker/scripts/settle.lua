@@ -114,4 +114,8 @@ if not paused and limited_ms == 0 then
     left = 1
   end
 end
+
+-- A call that wants nothing may come from a worker that took the marker and has
+-- no use for it.
+if want == 0 and next_due and not paused then mark_next() end
 return { now_text, codes, taken, next_due and int(next_due) or '0', limited_ms, left }

@@ -10,7 +10,7 @@ local completed_count, failed_count, put_some_off = 0, 0, false
 local function recorded_before(o, fields)
   if not o.resent then return false end
   if not fields then return true end
-  local made, stalled = string.match(o.seen, '^(%d+) (%d+)$')
+  local made, stalled = string.match(o.seen, '^(%d+) (%d+)')
   if (tonumber(fields[6]) or 0) ~= tonumber(stalled) then return false end
   if o.kind ~= 'snooze' and o.kind ~= 'release' then return (tonumber(fields[1]) or 0) > tonumber(made) end
   return redis.call('GET', base .. o.id .. ':lock') or not redis.call('LPOS', active, o.id)
@@ -120,19 +120,23 @@ end
 
 -- An attempt whose job was removed, or replaced by something else, is over too:
 -- its id leaves the active list, and nobody gets a job without content.
+-- A lock that ran out while nobody else took the job is still good: the server
+-- was away for longer than the lock held, and that is no reason to run the job
+-- twice. renew.lua thinks so too.
 local function finish_one(o, lock, may_have_children)
   local job = base .. o.id
-  local fields = redis.pcall('HMGET', job, 'atm', 'deid', 'parentKey', 'parent', 'defa', 'stc', 'priority', 'timestamp')
+  local fields = redis.pcall('HMGET', job, 'atm', 'deid', 'parentKey', 'parent', 'defa', 'stc', 'priority', 'timestamp', 'ats')
   local missing = fields.err or (not fields[8] and not fields[7] and redis.call('EXISTS', job) == 0)
   if lock ~= o.token then
     if recorded_before(o, not missing and fields) then return 0 end
-    return missing and -1 or lock and -6 or -2
+    if missing then return -1 end
+    if lock or fields[9] ~= string.match(o.seen, '(%d+)$') then return lock and -6 or -2 end
   end
   if may_have_children and not missing and o.kind == 'completed' then
     if redis.call('EXISTS', job .. ':dependencies') == 1 then return -4 end
     if redis.call('EXISTS', job .. ':unsuccessful') == 1 then return -9 end
   end
-  if not leave_active(o.id) and not missing then return -3 end
+  if not leave_active(o.id) and not missing then return lock and -3 or -2 end
   freed_locks[#freed_locks + 1], freed_ids[#freed_ids + 1] = job .. ':lock', o.id
   if missing then return -1 end
   end_attempt(o, job, (tonumber(fields[1]) or 0) + 1, fields)
