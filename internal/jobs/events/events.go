@@ -65,7 +65,9 @@ func Follow(ctx context.Context, conn *redisconn.Conn, prefix, queue, from strin
 				_ = stream.Close()
 			}
 		}()
-		f := follower{source: stream, after: from, yield: yield}
+		// The stream may have been trimmed since somebody saw that event.
+		resumed := from != FromNow && from != FromStart
+		f := follower{source: stream, after: from, yield: yield, behind: resumed}
 		f.run(ctx)
 	}
 }
