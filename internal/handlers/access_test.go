@@ -1,9 +1,16 @@
 package handlers_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"strings"
 	"testing"
@@ -205,6 +212,51 @@ func TestBearerTokensAreCheckedWhole(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s.do("GET", "/api/v1/queues", "", "X-API-Key", "", "Authorization", "Bearer "+test.token).want(t, test.status)
+		})
+	}
+}
+
+func TestAPublicKeyIsNeverTakenForASecret(t *testing.T) {
+	t.Parallel()
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	ecKey, ecErr := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	edPublic, edKey, edErr := ed25519.GenerateKey(rand.Reader)
+	if err != nil || ecErr != nil || edErr != nil {
+		t.Fatal(err, ecErr, edErr)
+	}
+	tests := []struct {
+		name        string
+		public, key any
+		method      jwt.SigningMethod
+	}{
+		{"RSA", &rsaKey.PublicKey, rsaKey, jwt.SigningMethodRS256}, {"EC", &ecKey.PublicKey, ecKey, jwt.SigningMethodES256},
+		{"Ed25519", edPublic, edKey, jwt.SigningMethodEdDSA},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			der, err := x509.MarshalPKIXPublicKey(test.public)
+			if err != nil {
+				t.Fatal(err)
+			}
+			public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+			s := start(t, redistest.Shared(t), func(o *handlers.Options) {
+				o.JWT = handlers.JWT{Key: string(public), Issuer: "https://id.example", Audience: "tandem"}
+			})
+			claims := jwt.MapClaims{"sub": "ada@example.com", "iss": "https://id.example", "aud": "tandem", "exp": time.Now().Add(time.Hour).Unix(), "scope": "queues:read"}
+			for _, signed := range []struct {
+				method jwt.SigningMethod
+				key    any
+				status int
+			}{{test.method, test.key, 200}, {jwt.SigningMethodHS256, public, 401}} {
+				token, err := jwt.NewWithClaims(signed.method, claims).SignedString(signed.key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.do("GET", "/api/v1/queues", "", "X-API-Key", "", "Authorization", "Bearer "+token).want(t, signed.status)
+			}
+			if strings.Contains(s.logs.String(), "ada@example.com") {
+				t.Error("an address is in the logs")
+			}
 		})
 	}
 }

@@ -206,7 +206,11 @@ func TestABulkHoldsUpToAThousandJobs(t *testing.T) {
 
 func TestAJobIsShownFromQueuedToFinished(t *testing.T) {
 	t.Parallel()
-	s := start(t, redistest.Shared(t))
+	redistest.Each(t, testJobsLife) // cmd/tandem has the embedded Redis
+}
+
+func testJobsLife(t *testing.T, server *redistest.Server) {
+	s := start(t, server)
 	queued := decode[handlers.Queued](t, s.do("POST", "/api/v1/reports", goodReport, "X-Request-ID", "request-0001").want(t, 202))
 
 	view := decode[map[string]any](t, s.do("GET", queued.StatusURL, "").want(t, 200))
@@ -328,6 +332,35 @@ func TestRegisteringSendsAMailThatVerifies(t *testing.T) {
 	s.do("GET", "/verify?token="+token, "", "Accept", "text/html").want(t, 410)
 	if strings.Contains(s.logs.String(), token) || strings.Contains(s.logs.String(), "ada@example.com") {
 		t.Error("a token or an address is in the logs")
+	}
+}
+
+func TestRegistrationsNameTheFieldsThatAreWrong(t *testing.T) {
+	t.Parallel()
+	s := start(t, redistest.Shared(t))
+	good := postRoutes()["/register"]
+	for body, want := range map[string]string{
+		`{}`:                      "email,name,password",
+		with(good, `"Ada"`, `""`): "name",
+		with(good, `"Ada"`, `"Ada\r\nBcc: eve@example.com"`):                 "name",
+		with(good, "ada@example.com", "nobody"):                              "email",
+		with(good, "ada@example.com", `ada@example.com\u0000`):               "email",
+		with(good, "correct horse battery staple", "Sh0rt"):                  "password",
+		with(good, "correct horse battery staple", "password1234"):           "password",
+		with(good, `"correct horse battery staple"`, "12345678901234567890"): "password",
+		with(with(good, "Ada", ""), "ada@example.com", secretValue):          "email,name",
+	} {
+		a := s.do("POST", "/register", body)
+		got := slices.Sorted(strings.SplitSeq(fields(a.problem(t, 422)), ","))
+		if strings.Join(got, ",") != want {
+			t.Errorf("%s: fields %q, want %q", body, got, want)
+		}
+		if strings.Contains(a.body, secretValue) || strings.Contains(a.body, "Sh0rt") {
+			t.Errorf("the value comes back: %s", a.body)
+		}
+	}
+	if n := len(s.mails()); n != 0 {
+		t.Errorf("%d mails", n)
 	}
 }
 

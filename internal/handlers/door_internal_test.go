@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-func FuzzTheDoorLetsInWhatEverybodyReadsAlike(f *testing.F) {
+func FuzzDoor(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"a":{"b":[1,2,{"c":null}]}}`, `{"a":1,"a":2}`, `{"a":1}{`, `[1e999]`, "\"\xff\"", `"\ud800"`, ` 1 `, `tru`, `{"a"}`, `[,]`, `{"a":1,}`,
 		strings.Repeat("[", 40) + strings.Repeat("]", 40), "\ufeff{}", `{"":{"":1}}`, `-0`, `01`, `"\u0000"`, "{\"a\":\"\x01\"}",

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/tandemq/tandem/internal/handlers"
+	"github.com/tandemq/tandem/internal/jobs"
 	"github.com/tandemq/tandem/internal/redistest"
 )
 
@@ -148,6 +149,48 @@ func TestTooManyRequestsAreTurnedAway(t *testing.T) {
 		s.do("GET", "/api/v1/queues", "", "X-API-Key", "wrong", "X-Forwarded-For", "203.0.113.9").problem(t, 401)
 	}
 	s.do("GET", "/api/v1/queues", "", "X-API-Key", "wrong", "X-Forwarded-For", "203.0.113.9").problem(t, 429)
+}
+
+func TestRequestsBeyondTheirNumberAreTurnedAway(t *testing.T) {
+	t.Parallel()
+	entered, leave := make(chan struct{}), make(chan struct{})
+	s := start(t, redistest.Shared(t), func(o *handlers.Options) {
+		o.MaxInFlight, o.MaxBulks = 1, 1
+		o.Queues["email"] = holding{o.Queues["email"], entered, leave}
+	})
+	bulk := postRoutes()["/api/v1/jobs/bulk"]
+	answers := make(chan answer, 2)
+	for path, body := range map[string]string{"/api/v1/emails": goodEmail, "/api/v1/jobs/bulk": bulk} {
+		go func() {
+			a, err := s.ask("POST", path, body)
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- a
+		}()
+		<-entered
+	}
+	for path, body := range map[string]string{"/api/v1/emails": goodEmail, "/api/v1/jobs/bulk": bulk} {
+		if a := s.do("POST", path, body); a.problem(t, 503).Detail == "" || a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: %v", path, a)
+		}
+	}
+	close(leave)
+	for range 2 {
+		(<-answers).want(t, 202)
+	}
+}
+
+// holding is a queue whose jobs are checked when the test says so.
+type holding struct {
+	handlers.Queue
+	entered, leave chan struct{}
+}
+
+func (h holding) Check(name string, payload any, o jobs.Options) error {
+	h.entered <- struct{}{}
+	<-h.leave
+	return h.Queue.Check(name, payload, o)
 }
 
 func TestForwardedAddressesOfStrangersAreNotBelieved(t *testing.T) {

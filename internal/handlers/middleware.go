@@ -235,23 +235,40 @@ func (a *API) crossOrigin() (func(http.Handler) http.Handler, error) {
 }
 
 // bounded refuses requests beyond those that may be in flight. Those that wait
-// for a job are counted apart, since waiting costs little and takes long.
+// for a job are counted apart, since waiting costs little and takes long; and so
+// are bulks, whose bodies take memory.
 func (a *API) bounded(next http.Handler) http.Handler {
-	ordinary, streams := make(chan struct{}, a.o.MaxInFlight), make(chan struct{}, a.o.MaxStreams)
+	ordinary, bulks, streams := make(slots, a.o.MaxInFlight), make(slots, a.o.MaxBulks), make(slots, a.o.MaxStreams)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		slots := ordinary
-		if c := callOf(r.Context()); c.route != nil && c.route.stream {
-			slots = streams
+		free := ordinary
+		switch c := callOf(r.Context()); {
+		case c.route != nil && c.route.stream:
+			free = streams
+		case c.route != nil && c.route.body == bulkBody:
+			free = bulks
 		}
-		select {
-		case slots <- struct{}{}:
-			defer func() { <-slots }()
-			next.ServeHTTP(w, r)
-		default:
+		if !free.take() {
 			a.writeProblem(w, r, unavailable("Too many requests are being answered."))
+			return
 		}
+		defer free.give()
+		next.ServeHTTP(w, r)
 	})
 }
+
+// slots are places that requests take; the channel holds those that are taken.
+type slots chan struct{}
+
+func (s slots) take() bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s slots) give() { <-s }
 
 // deadline bounds the work of a request, from when its body is there.
 func (a *API) deadline(next http.Handler) http.Handler {

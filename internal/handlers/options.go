@@ -172,6 +172,7 @@ type Options struct {
 	BulkBodyLimit int64         // bytes; 0 is 8 MiB
 	Deadline      time.Duration // for the work of one request; 0 is 1.7 s
 	MaxInFlight   int           // requests at a time; 0 is 1,024
+	MaxBulks      int           // bulk requests at a time, whose bodies are large; 0 is 16
 	MaxStreams    int           // waiting for a job at a time; 0 is 2,048
 	MaxWait       time.Duration // of ?wait=; 0 is 60 s
 	Heartbeat     time.Duration // between signs of life on a stream; 0 is 15 s
@@ -191,6 +192,7 @@ func (o *Options) defaults() {
 	orDefault(&o.BulkBodyLimit, 8<<20)
 	orDefault(&o.Deadline, 1700*time.Millisecond)
 	orDefault(&o.MaxInFlight, 1024)
+	orDefault(&o.MaxBulks, 16)
 	orDefault(&o.MaxStreams, 2048)
 	orDefault(&o.MaxWait, time.Minute)
 	orDefault(&o.Heartbeat, 15*time.Second)
