@@ -91,14 +91,21 @@ func deleteKeys(tb testing.TB, client redis.UniversalClient, part string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	keys := client.Scan(ctx, 0, "*"+part+"*", 1000).Iterator()
-	for keys.Next(ctx) {
-		if err := client.Unlink(ctx, keys.Val()).Err(); err != nil {
-			tb.Errorf("redistest: delete %s: %v", keys.Val(), err)
+	var cursor uint64
+	for {
+		keys, next, err := client.Scan(ctx, cursor, "*"+part+"*", 1000).Result()
+		if err != nil {
+			tb.Errorf("redistest: look for keys of %s: %v", part, err)
 			return
 		}
-	}
-	if err := keys.Err(); err != nil {
-		tb.Errorf("redistest: look for keys of %s: %v", part, err)
+		if len(keys) > 0 {
+			if err := client.Unlink(ctx, keys...).Err(); err != nil {
+				tb.Errorf("redistest: delete keys of %s: %v", part, err)
+				return
+			}
+		}
+		if cursor = next; cursor == 0 {
+			return
+		}
 	}
 }
