@@ -229,6 +229,20 @@ func ValidateID(id string) error {
 	return validateText("jobId", id)
 }
 
+// CanBeID reports whether a stored job can have this id at all, whoever added
+// it. What cannot is a name, or the beginning of a name, of the queue's own keys:
+// nobody should look for a job there, let alone remove it.
+func CanBeID(id string) bool {
+	first, _, _ := strings.Cut(id, ":")
+	switch strings.Count(id, ":") {
+	case 0:
+		return id != "" && !reservedIDs[id]
+	case 2:
+		return first == "repeat" || !reservedIDs[first] // a scheduler's job is repeat:<scheduler>:<ms>
+	}
+	return false // a key below that of a job, or of a scheduler
+}
+
 // ValidateName checks the name of a job: any text without control characters.
 func ValidateName(name string) error {
 	if name == "" {

@@ -51,10 +51,14 @@ func page(offset, limit int) (int, int, error) {
 	return offset, limit, nil
 }
 
-// checkID keeps an empty id from naming the queue itself.
+// checkID keeps an id from naming the queue itself, or a key of it that is none
+// of a job.
 func checkID(id string) error {
 	if id == "" {
 		return jobs.Invalid("jobId", "must not be empty")
+	}
+	if !jobs.CanBeID(id) {
+		return fmt.Errorf("%w: none can have the id %q", jobs.ErrNotFound, id)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tandemq/tandem/internal/jobs"
@@ -61,6 +62,9 @@ func (q *Queue) moveAll(ctx context.Context, from jobs.State, until time.Time) (
 
 // Promote lets a delayed job run now.
 func (q *Queue) Promote(ctx context.Context, id string) error {
+	if err := checkID(id); err != nil {
+		return err
+	}
 	return q.wrap(q.broker.Promote(ctx, id))
 }
 
@@ -76,7 +80,7 @@ func (q *Queue) Remove(ctx context.Context, id string, children bool) error {
 // ChangeDelay puts a delayed job off by delay from now.
 func (q *Queue) ChangeDelay(ctx context.Context, id string, delay time.Duration) error {
 	o := jobs.Options{Delay: delay}
-	if err := o.Validate(); err != nil {
+	if err := errors.Join(checkID(id), o.Validate()); err != nil {
 		return err
 	}
 	return q.wrap(q.broker.ChangeDelay(ctx, id, delay))
@@ -87,7 +91,7 @@ func (q *Queue) ChangeDelay(ctx context.Context, id string, delay time.Duration)
 // the next time that it is. first puts it before those of the same rank.
 func (q *Queue) ChangePriority(ctx context.Context, id string, p jobs.Priority, first bool) error {
 	o := jobs.Options{Priority: p}
-	if err := o.Validate(); err != nil {
+	if err := errors.Join(checkID(id), o.Validate()); err != nil {
 		return err
 	}
 	if p == 0 {
@@ -99,6 +103,9 @@ func (q *Queue) ChangePriority(ctx context.Context, id string, p jobs.Priority, 
 // UpdateData replaces a job's payload. A worker that runs the job has the old
 // one already.
 func (q *Queue) UpdateData(ctx context.Context, id string, payload any) error {
+	if err := checkID(id); err != nil {
+		return err
+	}
 	data, err := encode("data", payload, jobs.MaxData)
 	if err != nil {
 		return err

@@ -208,12 +208,12 @@ func TestNoEventIsMissedOrToldTwice(t *testing.T) {
 			q := b.Queue("q", queue.Options{})
 			f := follow(b, events.FromStart)
 			for range 3 {
-				for range 200 {
+				for range 80 {
 					b.Add(q, "work", nil, jobs.Options{})
 				}
 				d.strike(t, server)
 			}
-			for range 200 {
+			for range 80 {
 				b.Add(q, "work", nil, jobs.Options{})
 			}
 			want := stored(b)
