@@ -183,7 +183,7 @@ func TestDatabaseURLs(t *testing.T) {
 		{"odd characters", "file:a b%41é.db", "a b%41é.db", ""},
 		{"memory", "sqlite://:memory:", "", "in memory"},
 		{"nothing", "file:", "", "names no file"},
-		{"options", "file:x.db?mode=ro", "", "without ?"},
+		{"options", "file:x.db?mode=ro", "", "without parameters"},
 		{"other database", "mysql://root:hunter2@host/db", "", "must begin with"},
 		{"bad postgres", "postgres://root:hunter2@host:notaport/db", "", "cannot be read"},
 		{"postgres away", "postgres://root:hunter2@127.0.0.1:1/db", "", "connect"},
