@@ -34,7 +34,7 @@ func (a *App) openQueues(t *boot.Teardown) error {
 		if err != nil {
 			return fmt.Errorf("queue %s: %w", name, err)
 		}
-		a.queues[name] = adapt.NewQueue(add, look)
+		a.queues[name] = a.traced(name, adapt.NewQueue(add, look))
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func (a *App) makeAPI(t *boot.Teardown) error {
 		return fmt.Errorf("reports: %w", err)
 	}
 	accounts, err := users.New(users.Options{
-		Tx: a.database.Tx, Read: a.database.Read, Outbox: a.outbox, Address: email.ParseAddress,
+		Tx: a.database.Tx, Read: a.database.Read, Outbox: promises{a.outbox, a.tracer}, Address: email.ParseAddress,
 		PublicURL: a.config.Files.PublicURL, Wake: a.relay.Wake,
 	})
 	if err != nil {
@@ -94,6 +94,7 @@ func (a *App) handlerOptions(catalogue *dataset.Catalogue, reports report.Catalo
 	access, http := a.config.Access, a.config.HTTP
 	return handlers.Options{
 		Queues:         a.queues,
+		Inject:         a.inject(),
 		Follow:         adapt.Follower(a.redis, a.config.Redis.Prefix),
 		Catalogue:      catalogue,
 		Reports:        reports,

@@ -22,6 +22,7 @@ import (
 
 	"github.com/tandemq/tandem/cmd/internal/boot"
 	"github.com/tandemq/tandem/cmd/internal/parts"
+	"github.com/tandemq/tandem/cmd/internal/tracing"
 	"github.com/tandemq/tandem/internal/config"
 	"github.com/tandemq/tandem/internal/handlers"
 	"github.com/tandemq/tandem/internal/jobs/redisconn"
@@ -44,6 +45,7 @@ type Host struct {
 type App struct {
 	config   config.API
 	host     Host
+	tracer   *tracing.Tracer // nil without an endpoint for traces
 	redis    *redisconn.Conn
 	watch    *parts.RedisWatch
 	database *store.DB
@@ -87,6 +89,9 @@ func Migrate(ctx context.Context, c config.API, logger *slog.Logger) error {
 
 func assemble(ctx context.Context, c config.API, h Host, t *boot.Teardown) (*App, error) {
 	app := &App{config: c, host: h}
+	if err := app.startTracing(ctx, t); err != nil {
+		return nil, err
+	}
 	var err error
 	if app.redis, err = parts.Redis(c.Redis); err != nil {
 		return nil, err
@@ -117,7 +122,7 @@ func assemble(ctx context.Context, c config.API, h Host, t *boot.Teardown) (*App
 func (a *App) listen(ctx context.Context, t *boot.Teardown) (err error) {
 	http := a.config.HTTP
 	a.server, err = boot.Listen(ctx, boot.ServerOptions{
-		Name: "api", Addr: a.config.Addr(), Handler: a.api.Handler(), Logger: a.host.Logger,
+		Name: "api", Addr: a.config.Addr(), Handler: a.tracer.Handler(a.api.Handler(), probes...), Logger: a.host.Logger,
 		ReadHeaderTimeout: http.ReadHeaderTimeout, ReadTimeout: http.ReadTimeout,
 		WriteTimeout: http.WriteTimeout, IdleTimeout: http.IdleTimeout,
 		DrainTimeout: a.config.ShutdownTimeout, OnStop: a.api.Drain,

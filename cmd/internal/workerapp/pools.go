@@ -56,7 +56,7 @@ func (a *App) makePools(ctx context.Context, t *boot.Teardown) error {
 		{report.Queue, work.ReportConcurrency, a.makeReport(reporter)},
 		{emailreport.Queue, work.ReportConcurrency, a.mailReport(emailreport.New(reports, mailer))},
 	} {
-		pool, err := worker.New(a.redis, p.queue, muxOf(p.handler), a.poolOptions(p.concurrency, alone, observe))
+		pool, err := worker.New(a.redis, p.queue, a.muxOf(p.handler), a.poolOptions(p.concurrency, alone, observe))
 		if err != nil {
 			return fmt.Errorf("pool of queue %s: %w", p.queue, err)
 		}
@@ -65,8 +65,11 @@ func (a *App) makePools(ctx context.Context, t *boot.Teardown) error {
 	return nil
 }
 
-func muxOf(h worker.Handler) *worker.Mux {
+func (a *App) muxOf(h worker.Handler) *worker.Mux {
 	mux := worker.NewMux()
+	if a.tracer != nil {
+		mux.Use(traced(a.tracer))
+	}
 	mux.Fallback(h)
 	return mux
 }

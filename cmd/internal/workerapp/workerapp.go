@@ -23,6 +23,7 @@ import (
 
 	"github.com/tandemq/tandem/cmd/internal/boot"
 	"github.com/tandemq/tandem/cmd/internal/parts"
+	"github.com/tandemq/tandem/cmd/internal/tracing"
 	"github.com/tandemq/tandem/internal/config"
 	"github.com/tandemq/tandem/internal/export"
 	"github.com/tandemq/tandem/internal/jobs/redisconn"
@@ -47,6 +48,7 @@ type Host struct {
 type App struct {
 	config   config.Worker
 	host     Host
+	tracer   *tracing.Tracer // nil without an endpoint for traces
 	redis    *redisconn.Conn
 	database *store.DB
 	files    storage.Store
@@ -77,6 +79,9 @@ func Run(ctx context.Context, c config.Worker, h Host) (err error) {
 
 func assemble(ctx context.Context, c config.Worker, h Host, t *boot.Teardown) (*App, error) {
 	app := &App{config: c, host: h}
+	if err := app.startTracing(ctx, t); err != nil {
+		return nil, err
+	}
 	var err error
 	if app.redis, err = parts.Redis(c.Redis); err != nil {
 		return nil, err
