@@ -20,7 +20,7 @@ const MaxBulk = 1000
 
 // BulkRequest is many jobs at once.
 type BulkRequest struct {
-	Jobs []json.RawMessage `json:"jobs" minItems:"1" maxItems:"1000"`
+	Jobs []json.RawMessage `json:"jobs" minItems:"1" maxItems:"1000" nullable:"false"`
 }
 
 // BulkJob is one of them.
@@ -40,7 +40,7 @@ type BulkQueued struct {
 	Message  string       `json:"message" example:"2 jobs queued"`
 	Queued   int          `json:"queued"`
 	Rejected int          `json:"rejected"`
-	Results  []BulkResult `json:"results" doc:"One for each job, in the order of the request."`
+	Results  []BulkResult `json:"results" nullable:"false" doc:"One for each job, in the order of the request."`
 }
 
 // BulkResult is what became of one job of a bulk.
@@ -51,7 +51,7 @@ type BulkResult struct {
 	Queue     string       `json:"queue,omitempty"`
 	StatusURL string       `json:"statusUrl,omitempty"`
 	Duplicate bool         `json:"duplicate,omitempty"`
-	Errors    []FieldError `json:"errors,omitempty"`
+	Errors    []FieldError `json:"errors,omitempty" nullable:"false"`
 }
 
 type bulkOutput struct{ Body BulkQueued }

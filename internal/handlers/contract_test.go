@@ -193,7 +193,9 @@ func TestABulkHoldsUpToAThousandJobs(t *testing.T) {
 		return `{"jobs":[` + strings.TrimSuffix(strings.Repeat(`{"data":`+goodJob+`},`, n), ",") + `]}`
 	}
 	s.do("POST", "/api/v1/jobs/bulk", bulk(1001)).problem(t, 422)
-	s.do("POST", "/api/v1/jobs/bulk", `{"jobs":[]}`).problem(t, 422)
+	for _, none := range []string{`[]`, `null`, `{}`} {
+		s.do("POST", "/api/v1/jobs/bulk", `{"jobs":`+none+`}`).problem(t, 422)
+	}
 	got := decode[handlers.BulkQueued](t, s.do("POST", "/api/v1/jobs/bulk", bulk(1000)).want(t, 202))
 	ids := map[string]bool{}
 	for _, r := range got.Results {

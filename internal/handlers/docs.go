@@ -52,10 +52,12 @@ type docOperation struct {
 	ID, Method, Path, Summary, About string
 	Parameters                       []docField
 	Body                             string // name of a schema
+	Example                          string // of the body
 	Answers                          []docAnswer
+	Problems                         []docAnswer
 }
 
-type docAnswer struct{ Status, About, Schema string }
+type docAnswer struct{ Status, About, Schema, Type string }
 
 type docProblem struct {
 	Name, Title, About string
@@ -89,10 +91,11 @@ func docOperations(routes []*route, spec *huma.OpenAPI, tag string) []docOperati
 	var all []docOperation
 	for _, r := range routes {
 		if op := operationAt(spec, r); slices.Contains(op.Tags, tag) {
+			answers, problems := docAnswers(op.Responses)
 			all = append(all, docOperation{
 				ID: op.OperationID, Method: r.method, Path: r.path, Summary: op.Summary,
 				About: strings.ReplaceAll(op.Description, "`", ""), Parameters: docParams(op.Parameters),
-				Body: bodyOf(op.RequestBody), Answers: docAnswers(op.Responses),
+				Body: bodyOf(op.RequestBody), Example: exampleOf(op.RequestBody), Answers: answers, Problems: problems,
 			})
 		}
 	}
@@ -121,16 +124,33 @@ func bodyOf(body *huma.RequestBody) string {
 	return refName(body.Content["application/json"].Schema)
 }
 
-func docAnswers(responses map[string]*huma.Response) []docAnswer {
-	var all []docAnswer
+// exampleOf is the example of a body, set out for reading.
+func exampleOf(body *huma.RequestBody) string {
+	if body == nil {
+		return ""
+	}
+	raw, _ := body.Content["application/json"].Example.(json.RawMessage)
+	var text bytes.Buffer
+	if json.Indent(&text, raw, "", "  ") != nil {
+		return ""
+	}
+	return text.String()
+}
+
+// docAnswers tells answers from problems.
+func docAnswers(responses map[string]*huma.Response) (answers, problems []docAnswer) {
 	for _, status := range slices.Sorted(maps.Keys(responses)) {
 		answer := docAnswer{Status: status, About: responses[status].Description}
-		for _, media := range responses[status].Content {
-			answer.Schema = refName(media.Schema)
+		for contentType, media := range responses[status].Content {
+			answer.Schema, answer.Type = refName(media.Schema), contentType
 		}
-		all = append(all, answer)
+		if answer.Type == problemJSON {
+			problems = append(problems, answer)
+		} else {
+			answers = append(answers, answer)
+		}
 	}
-	return all
+	return answers, problems
 }
 
 func docSchemas(spec *huma.OpenAPI) []docSchema {

@@ -25,9 +25,9 @@ type Problem struct {
 	Status    int          `json:"status" doc:"The HTTP status." example:"422"`
 	Detail    string       `json:"detail" doc:"What is wrong this time."`
 	RequestID string       `json:"requestId" doc:"Names the request in our logs."`
-	Errors    []FieldError `json:"errors,omitempty" doc:"Which fields are wrong."`
+	Errors    []FieldError `json:"errors,omitempty" nullable:"false" doc:"Which fields are wrong."`
 	// Results of a bulk of which some jobs are stored although it failed.
-	Results []BulkResult `json:"results,omitempty" doc:"For a bulk that Redis interrupted: what is known of each job."`
+	Results []BulkResult `json:"results,omitempty" nullable:"false" doc:"For a bulk that Redis interrupted: what is known of each job."`
 
 	retryAfter int // seconds; 0 is no header
 	allow      string

@@ -20,12 +20,12 @@ type QueueView struct {
 
 // QueueList is all queues.
 type QueueList struct {
-	Queues []QueueView `json:"queues"`
+	Queues []QueueView `json:"queues" nullable:"false"`
 }
 
 // JobPage is a part of the jobs of a queue.
 type JobPage struct {
-	Jobs       []JobView `json:"jobs"`
+	Jobs       []JobView `json:"jobs" nullable:"false"`
 	NextCursor string    `json:"nextCursor,omitempty" doc:"For the next page; absent on the last."`
 }
 

@@ -105,6 +105,7 @@ func (a *API) mount() error {
 	}
 	a.describeBulk()
 	a.forgetForeign()
+	a.addExamples()
 	a.router.NotFound(a.notFound)
 	a.router.MethodNotAllowed(a.methodNotAllowed)
 	crossOrigin, err := a.crossOrigin()
