@@ -67,13 +67,15 @@ var arrows = map[string][]string{
 	"internal/jobs/internal/invariant": {"internal/jobs", "internal/jobs/internal/wire"},
 
 	// Wiring: the one place that sees everything.
-	"cmd/internal/boot":    {"internal/config", "internal/jobs", "internal/jobs/redisconn"},
-	"cmd/internal/parts":   {"cmd", "internal"},
-	"cmd/internal/tracing": {"internal/config", "internal/jobs"},
-	"cmd/api":              {"cmd", "internal"},
-	"cmd/worker":           {"cmd", "internal"},
-	"cmd/tandem":           {"cmd", "internal"},
-	"cmd/e2e":              {"cmd", "internal"}, // tests of the binaries
+	"cmd/internal/boot":      {"internal/config", "internal/jobs", "internal/jobs/redisconn"},
+	"cmd/internal/parts":     {"cmd", "internal"},
+	"cmd/internal/apiapp":    {"cmd", "internal"},
+	"cmd/internal/workerapp": {"cmd", "internal"},
+	"cmd/internal/tracing":   {"internal/config", "internal/jobs"},
+	"cmd/api":                {"cmd", "internal"},
+	"cmd/worker":             {"cmd", "internal"},
+	"cmd/tandem":             {"cmd", "internal"},
+	"cmd/e2e":                {"cmd", "internal"}, // tests of the binaries
 }
 
 // engine is what every room on top of the broker may see, and more.

@@ -68,7 +68,7 @@ func TestGetTellsAJobAndItsState(t *testing.T) {
 func TestGetInALongLine(t *testing.T) {
 	eachFixture(t, func(t *testing.T, f *fixture) {
 		f.oneInEveryState()
-		fill := "for i = 1, 20 do local ids = {} for j = 1, 1000 do ids[j] = 'x' .. i * 1000 + j end redis.call('LPUSH', KEYS[1], unpack(ids)) end"
+		fill := "for i = 1, 20 do local ids = {} for j = 1, 1000 do ids[j] = 'x' .. i * 1000 + j end redis.call('RPUSH', KEYS[1], unpack(ids)) end"
 		if err := f.client.Eval(f.ctx, fill, []string{f.keys.Wait()}).Err(); err != nil && !errors.Is(err, redis.Nil) {
 			t.Fatal(err)
 		}
