@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -358,22 +359,31 @@ func TestFiveThousandJobsRunOnceEach(t *testing.T) {
 func TestDelayedJobsRunInTheOrderInWhichTheyAreDueAndNotEarly(t *testing.T) {
 	each(t, func(t *testing.T, b *jobstest.Bench) {
 		q := b.Queue("q", queue.Options{})
+		base := time.Now().Add(500 * time.Millisecond)
 		var mu sync.Mutex // guards order
 		var order []string
 		b.Pool("q", all(func(_ context.Context, task *worker.Task) (any, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			order = append(order, task.Name)
-			if early := task.Timestamp.Add(task.Options.Delay).Sub(task.ProcessedOn); early > 0 {
+			n, err := strconv.Atoi(task.Name)
+			if err != nil {
+				return nil, err
+			}
+			if early := base.Add(time.Duration(n) * 50 * time.Millisecond).Truncate(time.Millisecond).Sub(task.ProcessedOn); early > 0 {
 				t.Errorf("job %s ran %s early", task.Name, early)
 			}
 			return nil, nil
 		}), worker.Options{Concurrency: 1})
 		var want []string
+		var items []queue.Item
 		for i := range 10 {
 			n := (i * 7) % 10 // added in another order than they are due
-			b.Add(q, fmt.Sprint(n), nil, jobs.Options{Delay: 200*time.Millisecond + time.Duration(n)*50*time.Millisecond})
+			items = append(items, queue.Item{Name: fmt.Sprint(n), Options: jobs.Options{RunAt: base.Add(time.Duration(n) * 50 * time.Millisecond)}})
 			want = append(want, fmt.Sprint(i))
+		}
+		if _, err := q.AddBulk(t.Context(), items, queue.Bulk{}); err != nil {
+			t.Fatal(err)
 		}
 		b.AwaitFinished("q", 10)
 		if diff := cmp.Diff(want, order); diff != "" {
