@@ -10,13 +10,17 @@ import (
 	"github.com/tandemq/tandem/internal/redistest/container"
 )
 
-// TestLendsARedis needs a container runtime. REDISTEST_CONTAINER=1, as on a CI
-// machine that has one, forbids skipping.
+// TestLendsARedis needs a container runtime that has the image or can get it.
+// REDISTEST_CONTAINER=1, as on a CI machine with one, forbids skipping.
 func TestLendsARedis(t *testing.T) {
-	if os.Getenv("REDISTEST_CONTAINER") != "1" {
+	needed := os.Getenv("REDISTEST_CONTAINER") == "1"
+	if !needed {
 		testcontainers.SkipIfProviderIsNotHealthy(t)
 	}
 	url, stop, err := container.Redis(t.Context())
+	if err != nil && !needed {
+		t.Skipf("no container can be had here: %v", err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
