@@ -33,6 +33,27 @@ test-interop: ## share queues with the official Node client (needs npm)
 	npm ci --prefix internal/jobs/interop/node --no-audit --no-fund
 	$(GO) test -race -count=1 ./internal/jobs/interop/...
 
+.PHONY: test-containers
+test-containers: ## build the images and run them against each other (needs Docker)
+	$(GO) test -tags containers -count=1 -timeout 20m ./internal/containertest/...
+
+.PHONY: check-deploy
+check-deploy: ## hold manifests, compose file, alerts and board against the code
+	$(GO) -C deploy/check vet ./...
+	$(GO) -C deploy/check test -count=1 ./...
+
+# What is stamped into the images.
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+CREATED  ?= $(shell git show -s --format=%cI HEAD 2>/dev/null)
+
+.PHONY: images
+images: ## build tandem/api, tandem/worker and tandem/tandem, tagged local
+	for target in api worker tandem; do \
+		DOCKER_BUILDKIT=1 docker build --target $$target -t tandem/$$target:local --build-arg VERSION=$(VERSION) \
+			--build-arg REVISION=$(REVISION) --build-arg CREATED=$(CREATED) . || exit 1; \
+	done
+
 .PHONY: cover
 cover: ## measure which code the tests reach; writes cover.out and cover.html
 	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
@@ -67,6 +88,7 @@ staticcheck: ## what staticcheck finds
 tidy-check: ## go.mod and go.sum list what is used, and nothing else
 	$(GO) mod tidy -diff
 	$(GO) -C tools mod tidy -diff
+	$(GO) -C deploy/check mod tidy -diff
 
 .PHONY: vuln
 vuln: ## known vulnerabilities in what we link (needs the network)
