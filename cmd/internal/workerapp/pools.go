@@ -43,6 +43,7 @@ func (a *App) makePools(ctx context.Context, t *boot.Teardown) error {
 	}
 	observe := func(r worker.Attempt) {
 		metrics.Observe(r)
+		a.tell(r)
 		a.record(r)
 	}
 	work, alone := a.config.Work, worker.NewGate()
