@@ -52,7 +52,9 @@ func (s *service) send(ctx context.Context, method, path, body string, headers .
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+cmp.Or(s.key, fullKey))
+	if s.key != "-" {
+		request.Header.Set("Authorization", "Bearer "+cmp.Or(s.key, fullKey))
+	}
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}

@@ -160,7 +160,7 @@ type service struct {
 	*process
 	url string // of the api; "" for a worker
 	ops string // URL of its listener for operators
-	key string // the caller's; "" is one that may do everything
+	key string // the caller's; "" is one that may do everything, "-" is none
 }
 
 // api starts an api on the port that links lead to, and waits until it is ready.
