@@ -127,6 +127,7 @@ func (r *room) enlist(lock time.Duration) fleet {
 	r.nodeWorkerAt(f.nodeVictim, options)
 	r.in(5).nodeWorker(options)
 	r.in(6).nodeWorker(options)
+	f.goVictim.await("ready")
 	return f
 }
 
@@ -143,8 +144,8 @@ func TestAMixedFleetLosesNothingWhenWorkersAreKilled(t *testing.T) {
 		ids := []string{}
 		items, batch := []queue.Item{}, []obj{}
 		for i := range each {
-			items = append(items, queue.Item{Name: "sleep", Payload: obj{"ms": 50 + i%50}, Options: plain()})
-			batch = append(batch, obj{"name": "sleep", "data": obj{"ms": 50 + i%50}})
+			items = append(items, queue.Item{Name: "sleep", Payload: obj{"ms": 100 + i%100}, Options: plain()})
+			batch = append(batch, obj{"name": "sleep", "data": obj{"ms": 100 + i%100}})
 		}
 		added, err := r.goQueue().AddBulk(r.Context(), items, queue.Bulk{})
 		must(r, err)
@@ -156,7 +157,7 @@ func TestAMixedFleetLosesNothingWhenWorkersAreKilled(t *testing.T) {
 				ids = append(ids, job.(obj)["id"].(string))
 			}
 		}
-		r.completed(each / 2)
+		r.completed(each / 4)
 		f.strike()
 		r.eventually("all completed", func() bool { return len(r.members("completed")) == 3*each })
 		ends := r.ends()

@@ -133,14 +133,18 @@ func TestCheck40_TwoCheckersGiveAJobBackOnce(t *testing.T) {
 		for range 4 {
 			ids = append(ids, q.add("hold", obj{}, nil))
 		}
+		// Long enough for a slow machine to renew in time: a second stall would count.
+		const lock = 2 * time.Second
+		slow := keeping()
+		slow.LockDuration, slow.SweepInterval = lock, lock
 		c := r.goProcess(childSpec{Name: "victim", Concurrency: 4, Lock: 500 * time.Millisecond, Sweep: 500 * time.Millisecond})
 		for _, id := range ids {
 			c.await("holding " + id)
 		}
 		c.kill()
-		w := r.goWorker(quick())
-		n := r.nodeWorker(quickNode(obj{"concurrency": 2}))
-		o := r.goWorker(quick())
+		w := r.goWorker(slow)
+		n := r.nodeWorker(quickNode(obj{"concurrency": 2, "lockDuration": lock.Milliseconds()}))
+		o := r.goWorker(slow)
 		for _, id := range ids {
 			r.awaitEvent("stalled", id)
 			r.awaitNth("active", id, 2)
