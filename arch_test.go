@@ -69,6 +69,7 @@ var arrows = map[string][]string{
 	// Wiring: the one place that sees everything.
 	"cmd/internal/boot":      {"internal/config", "internal/jobs", "internal/jobs/redisconn"},
 	"cmd/internal/parts":     {"cmd", "internal"},
+	"cmd/internal/boottest":  {"cmd/internal/boot"},
 	"cmd/internal/apiapp":    {"cmd", "internal"},
 	"cmd/internal/workerapp": {"cmd", "internal"},
 	"cmd/internal/tracing":   {"internal/config", "internal/jobs"},

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tandemq/tandem/cmd/internal/boottest"
+	"github.com/tandemq/tandem/internal/redistest"
+)
+
+func TestMain(m *testing.M) { redistest.Main(m) }
+
+func development(t *testing.T) map[string]string {
+	t.Helper()
+	server := redistest.Shared(t)
+	return map[string]string{
+		"APP_ENV": "development", "PORT": "0", "OPS_ADDR": "127.0.0.1:0", "DATA_DIR": t.TempDir(), "LOG_FORMAT": "json",
+		"REDIS_URL": server.URL, "QUEUE_PREFIX": server.Prefix(t),
+	}
+}
+
+func TestTheAPIAnswersUntilItIsStoppedAndEndsClean(t *testing.T) {
+	run := boottest.Start(t, program(), development(t))
+	ops, api := run.Addr("ops"), run.Addr("api")
+	run.Await("the api is ready", func() bool { return boottest.Status(t, "http://"+ops+"/readyz") == 200 })
+	for url, want := range map[string]int{
+		"http://" + api + "/docs": 200, "http://" + api + "/nothing": 404, "http://" + api + "/api/v1/queues": 200, "http://" + ops + "/metrics": 200,
+	} {
+		if got := boottest.Status(t, url); got != want {
+			t.Errorf("%s: %d, want %d", url, got, want)
+		}
+	}
+	run.Stop()
+}
+
+func TestTheAPIDoesNotStartOnAPortThatIsTaken(t *testing.T) {
+	first := boottest.Start(t, program(), development(t))
+	taken := first.Addr("api")
+	env := development(t)
+	env["PORT"] = taken[strings.LastIndexByte(taken, ':')+1:]
+	second := boottest.Start(t, program(), env)
+	if code := second.Code(); code != 1 || !strings.Contains(second.Output(), "address already in use") {
+		t.Errorf("exit code %d:\n%s", code, second.Output())
+	}
+	first.Stop()
+}
+
+func TestAnOpenAPIDoesNotStartInProduction(t *testing.T) {
+	run := boottest.Start(t, program(), map[string]string{"APP_ENV": "production"})
+	if code := run.Code(); code != 2 || !strings.Contains(run.Output(), "API_KEYS") {
+		t.Errorf("exit code %d:\n%s", code, run.Output())
+	}
+}
+
+func TestMigrateEndsByItself(t *testing.T) {
+	env := development(t)
+	run := boottest.Start(t, program(), env, "migrate")
+	if code := run.Code(); code != 0 || !strings.Contains(run.Output(), "database migrated") {
+		t.Errorf("exit code %d:\n%s", code, run.Output())
+	}
+	env["DATABASE_URL"], env["DATABASE_WAIT"] = "postgres://u:hunter2@127.0.0.1:1/none", "0s"
+	run = boottest.Start(t, program(), env, "migrate")
+	if code := run.Code(); code != 1 || strings.Contains(run.Output(), "hunter2") {
+		t.Errorf("exit code %d:\n%s", code, run.Output())
+	}
+}

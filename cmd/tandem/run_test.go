@@ -1,0 +1,46 @@
+package main
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/tandemq/tandem/cmd/internal/boottest"
+)
+
+func TestTandemIsReadyWithNothingAroundItAndEndsClean(t *testing.T) {
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := boottest.Start(t, program(), map[string]string{
+		"PORT": strconv.Itoa(port), "OPS_ADDR": "127.0.0.1:0", "DATA_DIR": t.TempDir(), "LOG_FORMAT": "json",
+	})
+	run.Await("the ready line", func() bool { return strings.Contains(run.Output(), "ready: api") })
+	found := regexp.MustCompile(`ready: api (\S+) · docs (\S+) · metrics (\S+) · mails (\S+)`).FindStringSubmatch(run.Output())
+	if found == nil {
+		t.Fatalf("it says %s", run.Output())
+	}
+	for _, url := range []string{found[1] + "/readyz", found[2], found[3], found[4]} {
+		if got := boottest.Status(t, url); got != 200 {
+			t.Errorf("%s: %d", url, got)
+		}
+	}
+	run.Stop()
+}
+
+func TestTheDemoEndsClean(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	run := boottest.Start(t, program(), nil, "demo")
+	if code := run.Code(); code != 0 || !strings.Contains(run.Output(), "Everything is done") {
+		t.Errorf("exit code %d:\n%s", code, run.Output())
+	}
+}
+
+func TestTandemListsEveryMistake(t *testing.T) {
+	run := boottest.Start(t, program(), map[string]string{"PORT": "http", "EMAIL_CONCURRENCY": "0"})
+	if code := run.Code(); code != 2 || !strings.Contains(run.Output(), "PORT") || !strings.Contains(run.Output(), "EMAIL_CONCURRENCY") {
+		t.Errorf("exit code %d:\n%s", code, run.Output())
+	}
+}
