@@ -45,7 +45,7 @@ function resolve(arg) {
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-// behaviours are what jobs do, by their names. The Go side has the same ones.
+// behaviours are what jobs do, by their names. goside_test.go has the same ones.
 function behavioursFor(holder, m) {
   return {
     echo: async (job) => job.data,
@@ -71,13 +71,6 @@ function behavioursFor(holder, m) {
     hold: (job) => {
       say({ on: holder.as, event: 'holding', args: [job.id] });
       return new Promise((done) => holder.held.push(() => done(job.data)));
-    },
-    children: async (job) => job.getChildrenValues(),
-    // slows the queue down on its first start
-    limited: async (job) => {
-      if (job.attemptsStarted > 1) return 'at last';
-      await holder.it.rateLimit(job.data.ms);
-      throw m.RateLimitError ? new m.RateLimitError() : holder.it.constructor.RateLimitError();
     },
   };
 }
@@ -163,10 +156,6 @@ const operations = {
     const job = await objects.get(on).it.getJob(id);
     if (!job) throw new Error(`there is no job ${id}`);
     return method ? job[method](...resolve(args)) : job;
-  },
-  // the parts of a flow are looked at, not called
-  async get({ on, method }) {
-    return objects.get(on).it[method];
   },
   release({ on }) {
     letGo(objects.get(on));
