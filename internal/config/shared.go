@@ -167,7 +167,7 @@ func (c *Datasets) check(p *problems) {
 // Tracing is off until an endpoint is named. The OpenTelemetry libraries read
 // their other OTEL_ variables themselves.
 type Tracing struct {
-	Endpoint    SecretURL `envconfig:"OTEL_EXPORTER_OTLP_ENDPOINT" doc:"Where traces go, by OTLP over HTTP. Empty is no tracing. The other OTEL_ variables work as OpenTelemetry says."`
+	Endpoint    SecretURL `envconfig:"OTEL_EXPORTER_OTLP_ENDPOINT" doc:"Where traces go, by OTLP over HTTP. Empty is no tracing. The exporter reads its other OTEL_EXPORTER_OTLP_ variables itself."`
 	ServiceName string    `envconfig:"OTEL_SERVICE_NAME" doc:"The name in traces. Empty is tandem-api or tandem-worker."`
 }
 

@@ -97,7 +97,7 @@ func sqlitePath(o Options) (string, error) {
 	case o.URL == "":
 		path = filepath.Join(o.DataDir, "tandem.db")
 	case !known:
-		return "", errors.New("the URL must begin with postgres://, sqlite:// or file:")
+		return "", errors.New("the URL must begin with postgres:// or sqlite://, or be file: and a path")
 	case path == "" || strings.Contains(path, ":memory:"):
 		return "", errors.New("the URL names no file: a database in memory would be lost with its connection")
 	case strings.ContainsAny(path, "?#"):

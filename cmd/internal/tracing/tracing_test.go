@@ -49,7 +49,7 @@ func inMemory(t *testing.T) (*tracing.Tracer, *tracetest.InMemoryExporter) {
 func attributes(s tracetest.SpanStub) map[attribute.Key]string {
 	all := map[attribute.Key]string{}
 	for _, a := range s.Attributes {
-		all[a.Key] = a.Value.Emit()
+		all[a.Key] = a.Value.String()
 	}
 	return all
 }
