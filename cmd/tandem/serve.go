@@ -12,6 +12,7 @@ import (
 	"github.com/tandemq/tandem/cmd/internal/boot"
 	"github.com/tandemq/tandem/cmd/internal/workerapp"
 	"github.com/tandemq/tandem/internal/config"
+	"github.com/tandemq/tandem/internal/jobs/redisconn"
 )
 
 // addresses are where to find what runs.
@@ -28,6 +29,7 @@ type addresses struct {
 // It stops in the reverse order: both services, each as it would alone; then
 // the mail catcher and the embedded Redis that they stood on.
 func serve(ctx context.Context, c config.Tandem, logger *slog.Logger, ready func(addresses)) (err error) {
+	redisconn.LogTo(logger)
 	inside, err := startInside(ctx, &c, logger)
 	if err != nil {
 		return err

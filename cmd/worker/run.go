@@ -7,6 +7,7 @@ import (
 	"github.com/tandemq/tandem/cmd/internal/boot"
 	"github.com/tandemq/tandem/cmd/internal/workerapp"
 	"github.com/tandemq/tandem/internal/config"
+	"github.com/tandemq/tandem/internal/jobs/redisconn"
 )
 
 func program() boot.Program {
@@ -26,6 +27,7 @@ func run(ctx context.Context, env boot.Env) error {
 		return err
 	}
 	logger, version := boot.NewLogger(env.Stderr, c.Process), boot.ReadVersion()
+	redisconn.LogTo(logger)
 	registry := boot.NewRegistry(version)
 	health := boot.NewHealth(boot.HealthOptions{Version: version})
 	ops, err := boot.Listen(ctx, boot.ServerOptions{
