@@ -28,7 +28,7 @@
 
 local now = tonumber(ARGV[2])
 local resent = ARGV[3] == '1'
-local waiting, any_now, any_later, codes, added = {}, false, false, {}, 0
+local waiting, ranked, any_now, any_later, codes, added = {}, {}, false, false, {}, 0
 
 -- The time is asked for only where it decides something; otherwise the id of
 -- the stream entry tells it.
@@ -99,10 +99,19 @@ local function store(id, name, data, opts, delay, priority)
     'delay', int(delay), 'priority', priority)
 end
 
+-- flush_waiting puts the jobs in line, all in the order in which they came. The
+-- priority counter moves on once for all of them.
 local function flush_waiting()
   for push, ids in pairs(waiting) do
     if #ids > 0 then redis.call(push, wait, unpack(ids)) end
   end
+  if #ranked == 0 then return end
+  local last, rows = next_count(base .. 'pc', #ranked), {}
+  for i, row in ipairs(ranked) do
+    local count = (last - #ranked + i) % 4294967296
+    rows[#rows + 1], rows[#rows + 2] = int(row[1] * 4294967296 + count), row[2]
+  end
+  redis.call('ZADD', prioritized, unpack(rows))
 end
 
 local function place(id, delay, priority, push)
@@ -112,7 +121,7 @@ local function place(id, delay, priority, push)
     return
   end
   if priority > 0 then
-    redis.call('ZADD', prioritized, priority_score(priority), id)
+    ranked[#ranked + 1] = { priority, id }
   else
     waiting[push] = waiting[push] or {}
     table.insert(waiting[push], id)

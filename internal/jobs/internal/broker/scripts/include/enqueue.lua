@@ -4,12 +4,13 @@
 --                              list: 'LPUSH' behind all, 'RPUSH' before all
 -- due_score(due)               the score of a job due at that ms: 4096 slots
 --                              keep the order within a millisecond
--- next_count is a counter's next number; one that somebody broke starts again.
-local function next_count(key)
-  local n = redis.pcall('INCR', key)
+-- next_count moves a counter on by one, or by more, and returns where it is; one
+-- that somebody broke starts again.
+local function next_count(key, by)
+  local n = redis.pcall('INCRBY', key, int(by or 1))
   if type(n) == 'number' then return n end
-  redis.call('SET', key, '1')
-  return 1
+  redis.call('SET', key, int(by or 1))
+  return by or 1
 end
 
 local function priority_score(priority)
