@@ -42,6 +42,7 @@ check-deploy: ## hold manifests, compose file, alerts and board against the code
 	$(GO) -C deploy/check vet ./...
 	$(GO) -C deploy/check test -count=1 ./...
 
+DOCKER   ?= docker
 # What is stamped into the images.
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
@@ -50,7 +51,7 @@ CREATED  ?= $(shell git show -s --format=%cI HEAD 2>/dev/null)
 .PHONY: images
 images: ## build tandem/api, tandem/worker and tandem/tandem, tagged local
 	for target in api worker tandem; do \
-		DOCKER_BUILDKIT=1 docker build --target $$target -t tandem/$$target:local --build-arg VERSION=$(VERSION) \
+		DOCKER_BUILDKIT=1 $(DOCKER) build --target $$target -t tandem/$$target:local --build-arg VERSION=$(VERSION) \
 			--build-arg REVISION=$(REVISION) --build-arg CREATED=$(CREATED) . || exit 1; \
 	done
 

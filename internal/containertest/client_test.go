@@ -26,6 +26,7 @@ type job struct {
 	ID       string `json:"id"`
 	Status   string `json:"status"`
 	Attempts int    `json:"attemptsMade"`
+	Started  int    `json:"attemptsStarted"`
 	Reason   string `json:"failedReason"`
 	Result   struct {
 		DownloadURL string `json:"downloadUrl"`

@@ -50,7 +50,7 @@ datasets:
     owner: owner_id
     columns:
       - {name: id, type: integer}
-      - {name: nap, type: string}
+      - {name: nap, type: text}
 `
 
 // newStack starts Redis, PostgreSQL, a mail catcher and the api, without workers.
