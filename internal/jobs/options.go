@@ -175,7 +175,26 @@ func (o *Options) Validate() error {
 	case o.SizeLimit < 0:
 		return Invalid("sizeLimit", "must not be negative")
 	}
+	if err := o.KeepCompleted.validate("keepCompleted"); err != nil {
+		return err
+	}
+	if err := o.KeepFailed.validate("keepFailed"); err != nil {
+		return err
+	}
 	return o.Backoff.Validate()
+}
+
+// validate accepts nil, which says nothing.
+func (r *Retention) validate(field string) error {
+	switch {
+	case r == nil:
+		return nil
+	case r.Count < 0 || r.Limit < 0:
+		return Invalid(field, "must not have a negative number")
+	case r.Age < 0 || r.Age > 0 && r.Age < time.Second:
+		return Invalid(field, "must have an age of at least a second, or none")
+	}
+	return nil
 }
 
 // Validate reports the first thing that is wrong with the backoff. A type that

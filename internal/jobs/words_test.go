@@ -82,8 +82,14 @@ func TestOptionsNameTheFieldThatIsWrong(t *testing.T) {
 		"timeout":         {{Timeout: -1}},
 		"keepLogs":        {{KeepLogs: -1}},
 		"stackTraceLimit": {{StackTraceLimit: -1}},
-		"sizeLimit":       {{SizeLimit: -1}},
-		"backoff.type":    {{Backoff: jobs.Backoff{Delay: 1}}},
+		"keepCompleted": {
+			{KeepCompleted: &jobs.Retention{Count: -1}},
+			{KeepCompleted: &jobs.Retention{Age: -time.Second}},
+			{KeepCompleted: &jobs.Retention{Age: time.Millisecond}},
+		},
+		"keepFailed":   {{KeepFailed: &jobs.Retention{Limit: -1}}},
+		"sizeLimit":    {{SizeLimit: -1}},
+		"backoff.type": {{Backoff: jobs.Backoff{Delay: 1}}},
 		"backoff.delay": {
 			with(func(b *jobs.Backoff) { b.Delay = -1 }), with(func(b *jobs.Backoff) { b.Delay = 366 * 24 * time.Hour }),
 		},
