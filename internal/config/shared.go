@@ -39,7 +39,6 @@ type Redis struct {
 	MasterName   string    `envconfig:"REDIS_MASTER_NAME" doc:"The name of the master that the Sentinels watch. Setting it means Sentinel."`
 	SentinelPass Secret    `envconfig:"REDIS_SENTINEL_PASSWORD" doc:"Password of the Sentinels themselves, when they have one."`
 	Cluster      bool      `envconfig:"REDIS_CLUSTER" default:"false" doc:"true when the server is a Redis Cluster. QUEUE_PREFIX then needs a hash tag."`
-	WaitReplicas int       `envconfig:"REDIS_WAIT_REPLICAS" default:"0" doc:"How many replicas must have a job before it is acknowledged."`
 	Prefix       string    `envconfig:"QUEUE_PREFIX" default:"bull" doc:"What all keys of the queues begin with. Every program that shares them needs the same."`
 }
 
@@ -57,7 +56,6 @@ func (c *Redis) check(p *problems) {
 	p.require(!c.Sentinel() || !c.Cluster, "REDIS_MASTER_NAME", "means Sentinel, and REDIS_CLUSTER a Cluster; only one may be set")
 	p.require(!c.Sentinel() || len(c.Addrs) > 0, "REDIS_ADDRS", "must name the Sentinels of REDIS_MASTER_NAME")
 	p.require(len(c.Addrs) == 0 || c.Sentinel() || c.Cluster, "REDIS_ADDRS", "needs REDIS_MASTER_NAME (Sentinel) or REDIS_CLUSTER=true")
-	atLeast(p, "REDIS_WAIT_REPLICAS", int64(c.WaitReplicas), 0)
 	c.checkPrefix(p)
 }
 
