@@ -174,6 +174,9 @@ const (
 	lonelyDeaths = 3
 )
 
+// errQuarantined marks a job that is not run any more because it kills workers.
+var errQuarantined = errors.New("quarantined")
+
 // enter lets the attempt start: with others, or alone when it is a suspect.
 func (p *Pool) enter(a *attempt) (leave func(), err error) {
 	if a.task.StalledCount < suspicion || p.options.StalledLimit > 0 {
@@ -191,7 +194,7 @@ func (p *Pool) enter(a *attempt) (leave func(), err error) {
 	if deaths >= lonelyDeaths {
 		p.acquit(a)
 		reopen()
-		return nil, jobs.Unrecoverable(fmt.Errorf("quarantined: %d workers died while running this job alone", deaths))
+		return nil, jobs.Unrecoverable(fmt.Errorf("%w: %d workers died while running this job alone", errQuarantined, deaths))
 	}
 	p.log.Warn("suspect job runs alone", slog.String("job_id", a.task.ID), slog.Int("stalled", a.task.StalledCount))
 	return func() {

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -97,7 +98,8 @@ func (c *counters) read(since time.Time) Metrics {
 //	job_duration_ms{job_type}        how long handlers ran
 //	job_wait_ms{job_type}            how long first attempts waited
 //	tandem_jobs_failed_total{queue,reason}  jobs that failed for good: exhausted
-//	                                 when no attempts were left, else unrecoverable
+//	                                 when no attempts were left, quarantined when they
+//	                                 killed their workers, else unrecoverable
 //
 // The job type is the queue's name: each type has a queue of its own, and names
 // of jobs are the callers' to choose.
@@ -148,10 +150,14 @@ func (c *Collector) Observe(a Attempt) {
 }
 
 func failureReason(a Attempt) string {
-	if !jobs.IsUnrecoverable(a.Error) && a.Number >= a.Job.MaxAttempts() {
+	switch {
+	case errors.Is(a.Error, errQuarantined):
+		return "quarantined"
+	case !jobs.IsUnrecoverable(a.Error) && a.Number >= a.Job.MaxAttempts():
 		return "exhausted"
+	default:
+		return "unrecoverable"
 	}
-	return "unrecoverable"
 }
 
 // PoolCollector shows how pools stand, for Prometheus:
