@@ -53,7 +53,14 @@ func (p *Pool) begin(t broker.Taken) *attempt {
 	a.ctx, a.cancel = context.WithCancelCause(p.work)
 	p.running.add(a)
 	p.counters.active.Add(1)
+	p.tellLease(a, t.LockEnd)
 	return a
+}
+
+func (p *Pool) tellLease(a *attempt, until time.Time) {
+	if p.options.OnLease != nil {
+		p.options.OnLease(Lease{JobID: a.task.ID, Token: a.token, Attempt: a.task.AttemptsStarted, Until: until})
+	}
 }
 
 // run runs an attempt to its end. It returns false when somebody else has ended

@@ -71,7 +71,20 @@ type Options struct {
 	// is called from the pool's goroutines and must not block.
 	OnAttempt func(Attempt)
 
+	// OnLease is told of every lock that the pool takes and renews, as soon as
+	// Redis has answered. It is called from the pool's goroutines and must not
+	// block.
+	OnLease func(Lease)
+
 	Logger *slog.Logger
+}
+
+// Lease is the time for which a job belongs to one attempt.
+type Lease struct {
+	JobID   string
+	Token   string    // names the fetch that took the job
+	Attempt int       // attempts started, this one included; a retry and a job taken back count
+	Until   time.Time // by this process's clock, and no later than by the server's
 }
 
 // Defaults that Options name.

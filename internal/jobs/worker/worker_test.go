@@ -502,3 +502,30 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		})
 	}
 }
+
+func TestEveryLeaseIsTold(t *testing.T) {
+	each(t, func(t *testing.T, b *jobstest.Bench) {
+		q := b.Queue("q", queue.Options{})
+		leases := make(chan worker.Lease, 100)
+		enough := make(chan struct{})
+		b.Pool("q", all(func(_ context.Context, task *worker.Task) (any, error) {
+			<-enough
+			return nil, nil
+		}), worker.Options{LockDuration: 100 * time.Millisecond, OnLease: func(l worker.Lease) { leases <- l }})
+
+		id := b.Add(q, "work", 1, jobs.Options{})
+		taken, renewed := <-leases, <-leases
+		close(enough)
+
+		want := worker.Lease{JobID: id, Token: taken.Token, Attempt: 1}
+		for _, got := range []worker.Lease{taken, renewed} {
+			want.Until = got.Until
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("lease (-want +got):\n%s", diff)
+			}
+		}
+		if taken.Token == "" || !renewed.Until.After(taken.Until) {
+			t.Errorf("taken %v, renewed %v: want a token and a later end", taken, renewed)
+		}
+	})
+}
