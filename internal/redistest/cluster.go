@@ -2,7 +2,9 @@ package redistest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,8 +18,9 @@ const slots = 16384
 
 // Nodes is a Redis Cluster of three primaries that belongs to one test.
 type Nodes struct {
-	Addrs     []string
-	Instances []*Instance
+	Addrs     []string             // of the primaries at the start
+	Instances []*Instance          // those primaries
+	Replicas  []*Instance          // one of each, in the same order; none in a plain Cluster
 	Client    *redis.ClusterClient // as production would build it; closed with the test
 }
 
@@ -27,11 +30,8 @@ func Cluster(tb testing.TB) *Nodes {
 	tb.Helper()
 	n := &Nodes{}
 	for range 3 {
-		node := Own(tb, Options{Config: []string{
-			"cluster-enabled yes", "cluster-port " + strconv.Itoa(freePort()), "cluster-node-timeout 2000",
-		}})
-		n.Instances = append(n.Instances, node)
-		n.Addrs = append(n.Addrs, node.Addr)
+		n.Instances = append(n.Instances, node(tb))
+		n.Addrs = append(n.Addrs, n.Instances[len(n.Instances)-1].Addr)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -40,6 +40,141 @@ func Cluster(tb testing.TB) *Nodes {
 	}
 	n.Client = n.client(tb)
 	return n
+}
+
+// ReplicatedCluster is a Cluster whose primaries have a replica each. A primary
+// that is silent for two seconds is replaced by it.
+func ReplicatedCluster(tb testing.TB, config ...string) *Nodes {
+	tb.Helper()
+	n := &Nodes{}
+	for range 3 {
+		n.Instances = append(n.Instances, node(tb, config...))
+		n.Addrs = append(n.Addrs, n.Instances[len(n.Instances)-1].Addr)
+		n.Replicas = append(n.Replicas, node(tb, config...))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := errors.Join(n.join(ctx, tb), n.replicate(ctx)); err != nil {
+		tb.Fatalf("redistest: form cluster: %v", err)
+	}
+	n.Client = n.client(tb)
+	return n
+}
+
+// node starts a server that can join a cluster.
+func node(tb testing.TB, config ...string) *Instance {
+	tb.Helper()
+	return Own(tb, Options{Config: append([]string{
+		"cluster-enabled yes", "cluster-port " + strconv.Itoa(freePort()), "cluster-node-timeout 2000",
+		"cluster-replica-validity-factor 0", "repl-diskless-sync-delay 0", "repl-ping-replica-period 1",
+	}, config...)})
+}
+
+// replicate lets each replica meet its primary and follow it.
+func (n *Nodes) replicate(ctx context.Context) error {
+	for i, replica := range n.Replicas {
+		if err := n.follow(ctx, replica, n.Instances[i]); err != nil {
+			return fmt.Errorf("let %s follow %s: %w", replica.Addr, n.Instances[i].Addr, err)
+		}
+	}
+	return n.Ready(ctx)
+}
+
+// Ready waits until every node knows a primary and a replica for every slot, so
+// that a failover can begin.
+func (n *Nodes) Ready(ctx context.Context) error {
+	for _, node := range n.All() {
+		err := eventually(ctx, node.Addr+" knows the whole cluster", func() (bool, error) { return n.whole(ctx, node) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Nodes) whole(ctx context.Context, node *Instance) (bool, error) {
+	client := redis.NewClient(node.Options())
+	defer client.Close()
+	ranges, err := client.ClusterSlots(ctx).Result()
+	covered := 0
+	for _, r := range ranges {
+		if len(r.Nodes) >= 2 {
+			covered += r.End - r.Start + 1
+		}
+	}
+	return covered == slots, err
+}
+
+func (n *Nodes) follow(ctx context.Context, replica, primary *Instance) error {
+	of, to := redis.NewClient(primary.Options()), redis.NewClient(replica.Options())
+	defer of.Close()
+	defer to.Close()
+	id, err := of.ClusterMyID(ctx).Result()
+	if err != nil {
+		return err
+	}
+	if err := to.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", primary.settings.port, primary.busPort()).Err(); err != nil {
+		return err
+	}
+	err = eventually(ctx, "the replica knows its primary", func() (bool, error) {
+		err := to.ClusterReplicate(ctx, id).Err()
+		return err == nil, err
+	})
+	if err != nil {
+		return err
+	}
+	return eventually(ctx, "the replica is in step", func() (bool, error) {
+		link, err := info(ctx, replica, "master_link_status")
+		return link == "up", err
+	})
+}
+
+// All are the nodes of the cluster, primaries of the start first.
+func (n *Nodes) All() []*Instance { return append(slices.Clone(n.Instances), n.Replicas...) }
+
+// PrimaryOf is the node that answers for a key now. Nodes that are down are
+// passed over.
+func (n *Nodes) PrimaryOf(ctx context.Context, key string) (*Instance, error) {
+	var failed error
+	for _, node := range n.All() {
+		owner, err := n.ownerBy(ctx, node, key)
+		if err == nil {
+			return owner, nil
+		}
+		failed = errors.Join(failed, err)
+	}
+	return nil, fmt.Errorf("who has the key %s: %w", key, failed)
+}
+
+// ownerBy asks one node.
+func (n *Nodes) ownerBy(ctx context.Context, node *Instance, key string) (*Instance, error) {
+	o := node.Options()
+	o.DialTimeout, o.ReadTimeout = time.Second, time.Second
+	client := redis.NewClient(o)
+	defer client.Close()
+	slot, err := client.ClusterKeySlot(ctx, key).Result()
+	if err != nil {
+		return nil, err
+	}
+	ranges, err := client.ClusterSlots(ctx).Result()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range ranges {
+		if slot >= int64(r.Start) && slot <= int64(r.End) {
+			return n.at(r.Nodes[0].Addr)
+		}
+	}
+	return nil, fmt.Errorf("%s knows nobody for slot %d", node.Addr, slot)
+}
+
+func (n *Nodes) at(addr string) (*Instance, error) {
+	for _, node := range n.All() {
+		if node.Addr == addr {
+			return node, nil
+		}
+	}
+	return nil, fmt.Errorf("%s is no node of the cluster", addr)
 }
 
 // Prefix returns a key prefix that no other test uses. The keys go with the

@@ -19,9 +19,10 @@
 // With REDISTEST_STRICT=1, as in CI, the last one is a failure instead.
 //
 // A test that breaks its server takes one for itself with Own, which can be
-// killed, stopped, paused and started again on the same port and files; or three
-// of them with Cluster. Each runs a test on the embedded and on the real server.
-// Proxy stands between a client and any server and loses replies on demand.
+// killed, stopped, paused and started again on the same port and files; or several
+// of them with Cluster, ReplicatedCluster and Sentinel. Each runs a test on the
+// embedded and on the real server. Proxy stands between a client and any server
+// and loses replies, stalls and slows down on demand.
 //
 // Everything ends with the test that asked for it. What fails in a helper fails
 // the test, with the last lines of the server's log.

@@ -12,6 +12,14 @@ import (
 type Options struct {
 	Config []string // lines of redis.conf: "appendonly yes"
 	Port   int      // 0 takes a free one
+	Host   string   // the address it listens on; "" is 127.0.0.1
+	Dir    string   // where it keeps its files; "" is a directory of the test's own
+
+	// Env is added to the server's environment: "LD_PRELOAD=/tmp/x.so".
+	Env []string
+	// Through is a command that runs redis-server in its own place, and gets its
+	// words behind its own: "ip", "netns", "exec", "other".
+	Through []string
 }
 
 // Instance is a redis-server that belongs to one test, which may do with it what
@@ -31,7 +39,17 @@ type Instance struct {
 func Own(tb testing.TB, o Options) *Instance {
 	tb.Helper()
 	needBinary(tb)
-	i := &Instance{tb: tb, settings: settings{port: o.Port, dir: tb.TempDir(), lines: o.Config}}
+	if o.Dir == "" {
+		o.Dir = tb.TempDir()
+	}
+	return own(tb, settings{
+		host: o.Host, port: o.Port, dir: o.Dir, lines: o.Config, env: o.Env, through: o.Through,
+	})
+}
+
+func own(tb testing.TB, s settings) *Instance {
+	tb.Helper()
+	i := &Instance{tb: tb, settings: s}
 	i.start()
 	tb.Cleanup(i.finish)
 	i.settings.port = i.process.port
@@ -68,6 +86,16 @@ func (i *Instance) Restart() {
 	i.tb.Helper()
 	i.Stop()
 	i.start()
+}
+
+// Dir is where the server keeps its files.
+func (i *Instance) Dir() string { return i.settings.dir }
+
+// Exited is closed when the current process has ended, of itself or by force.
+func (i *Instance) Exited() <-chan struct{} {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.process.exited
 }
 
 // Log is the end of what the current process has written.

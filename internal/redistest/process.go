@@ -20,13 +20,26 @@ import (
 
 // settings say what a redis-server process is started with.
 type settings struct {
-	port  int    // 0 takes a free one
-	dir   string // where it keeps its files
-	lines []string
+	host     string // "" is 127.0.0.1
+	port     int    // 0 takes a free one
+	dir      string // where it keeps its files
+	lines    []string
+	env      []string
+	through  []string
+	sentinel bool
+}
+
+// address is where the server listens.
+func (s settings) address() string {
+	if s.host == "" {
+		return "127.0.0.1"
+	}
+	return s.host
 }
 
 // process is a running redis-server.
 type process struct {
+	host   string
 	port   int
 	cmd    *exec.Cmd
 	ready  chan struct{} // closed when it accepts connections
@@ -34,7 +47,7 @@ type process struct {
 	log    tail
 }
 
-func (p *process) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)) }
+func (p *process) addr() string { return net.JoinHostPort(p.host, strconv.Itoa(p.port)) }
 
 // launch starts redis-server and returns when it accepts connections. A free
 // port can be taken by somebody else before the server has it, so it tries more
@@ -60,10 +73,12 @@ func launch(ctx context.Context, s settings) (*process, error) {
 }
 
 func try(ctx context.Context, port int, s settings) (*process, error) {
-	p := &process{port: port, ready: make(chan struct{}), exited: make(chan struct{})}
-	p.cmd = exec.Command("redis-server", "-")
-	p.cmd.Stdin = strings.NewReader(configuration(port, s))
-	p.cmd.SysProcAttr = diesWithParent()
+	p := &process{host: s.address(), port: port, ready: make(chan struct{}), exited: make(chan struct{})}
+	cmd, err := command(port, s)
+	if err != nil {
+		return nil, err
+	}
+	p.cmd = cmd
 	output, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -82,11 +97,30 @@ func try(ctx context.Context, port int, s settings) (*process, error) {
 	}
 }
 
+// command is how the server is started.
+func command(port int, s settings) (*exec.Cmd, error) {
+	words := append(slices.Clone(s.through), "redis-server", "-")
+	if s.sentinel {
+		file, err := sentinelFile(port, s)
+		if err != nil {
+			return nil, err
+		}
+		words = append(slices.Clone(s.through), "redis-server", file, "--sentinel")
+	}
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Stdin = strings.NewReader(configuration(port, s))
+	cmd.SysProcAttr = diesWithParent()
+	if len(s.env) > 0 {
+		cmd.Env = append(os.Environ(), s.env...)
+	}
+	return cmd, nil
+}
+
 // configuration is what redis-server reads from its standard input. The lines of
 // the caller come last and win.
 func configuration(port int, s settings) string {
 	lines := []string{
-		"bind 127.0.0.1",
+		"bind " + s.address(),
 		"port " + strconv.Itoa(port),
 		"dir " + strconv.Quote(s.dir),
 		`save ""`,
@@ -122,11 +156,16 @@ func (p *process) follow(output io.Reader) {
 	lines := bufio.NewScanner(output)
 	for said := false; lines.Scan(); {
 		p.log.add(lines.Text())
-		if !said && strings.Contains(lines.Text(), "Ready to accept connections") {
+		if !said && ready(lines.Text()) {
 			said = true
 			close(p.ready)
 		}
 	}
+}
+
+// ready reports whether a line of the log says that the server serves.
+func ready(line string) bool {
+	return strings.Contains(line, "Ready to accept connections") || strings.Contains(line, "Sentinel ID is")
 }
 
 // kill ends the process at once, as a power cut would.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Action is what a proxy does with one request.
@@ -58,7 +59,22 @@ type TCPProxy struct {
 	cuts  int
 	conns map[*link]bool
 	gate  chan struct{} // closed while traffic flows
+	pace  Pace
 	ended bool
+}
+
+// Pace is how slow a network is. The zero value is as fast as it can be.
+type Pace struct {
+	Delay          time.Duration // that each request and each reply is held for
+	BytesPerSecond int           // in each direction of each connection; 0 is no limit
+}
+
+// hold is how long so many bytes take.
+func (p Pace) hold(bytes int) time.Duration {
+	if p.BytesPerSecond <= 0 {
+		return p.Delay
+	}
+	return p.Delay + time.Duration(bytes)*time.Second/time.Duration(p.BytesPerSecond)
 }
 
 // Proxy starts a proxy to target for this test. It outlives restarts of the
@@ -116,6 +132,13 @@ func (p *TCPProxy) Flow() {
 	default:
 		close(p.gate)
 	}
+}
+
+// Slow sets the pace of all connections from now on; the zero Pace ends it.
+func (p *TCPProxy) Slow(pace Pace) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pace = pace
 }
 
 // CloseAll closes every connection that exists now; new ones are welcome.
@@ -193,6 +216,12 @@ func (p *TCPProxy) decide(args []string) Action {
 	return action
 }
 
+func (p *TCPProxy) hold(bytes int) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pace.hold(bytes)
+}
+
 func (p *TCPProxy) flowing() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -219,8 +248,15 @@ func (l *link) close() {
 // errEnded: the link was closed while traffic was stalled.
 var errEnded = errors.New("connection ended")
 
-// pass writes bytes when traffic flows.
+// pass writes bytes when traffic flows, after the time that they take.
 func (l *link) pass(to io.Writer, raw []byte) error {
+	if d := l.proxy.hold(len(raw)); d > 0 {
+		select {
+		case <-time.After(d):
+		case <-l.done:
+			return errEnded
+		}
+	}
 	select {
 	case <-l.proxy.flowing():
 	case <-l.done:
