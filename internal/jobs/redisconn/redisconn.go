@@ -4,8 +4,10 @@
 package redisconn
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -35,6 +37,10 @@ type Options struct {
 	// 3 s. A call that times out is sent again by the queue, with care.
 	DialTimeout time.Duration
 	CallTimeout time.Duration
+
+	// Dial opens every connection; nil dials the network. A simulation gives one
+	// that ends in the same process.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Conn is an open door to Redis: a client for calls, and the way to make
@@ -81,6 +87,7 @@ func (o Options) universal() (redis.UniversalOptions, error) {
 		SentinelPassword: o.SentinelPassword,
 		IsClusterMode:    o.Cluster,
 		PoolSize:         o.PoolSize,
+		Dialer:           o.Dial,
 		DialTimeout:      orDefault(o.DialTimeout, 2*time.Second),
 		ReadTimeout:      orDefault(o.CallTimeout, 3*time.Second),
 		WriteTimeout:     orDefault(o.CallTimeout, 3*time.Second),

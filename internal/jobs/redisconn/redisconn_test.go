@@ -187,3 +187,28 @@ func TestCheckRefusesASentinelItself(t *testing.T) {
 		t.Errorf("findings %v", got)
 	}
 }
+
+func TestEveryConnectionIsOpenedByTheCallersDial(t *testing.T) {
+	refused := errors.New("no way there")
+	var asked []string
+	conn := open(t, redisconn.Options{
+		URL: "redis://far.example:6379",
+		Dial: func(_ context.Context, _, addr string) (net.Conn, error) {
+			asked = append(asked, addr)
+			return nil, refused
+		},
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := conn.Ping(ctx).Err(); !errors.Is(err, refused) {
+		t.Errorf("ping: %v, wanted the dial's error", err)
+	}
+	blocking := conn.Dedicated("", time.Second)
+	defer blocking.Close()
+	if err := blocking.Ping(ctx).Err(); !errors.Is(err, refused) {
+		t.Errorf("ping of a dedicated client: %v, wanted the dial's error", err)
+	}
+	if slices.ContainsFunc(asked, func(addr string) bool { return addr != "far.example:6379" }) || len(asked) < 2 {
+		t.Errorf("dialled %v", asked)
+	}
+}
