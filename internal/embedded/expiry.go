@@ -21,17 +21,29 @@ const (
 
 // expiry tells miniredis how much time has passed.
 type expiry struct {
-	mini *miniredis.Miniredis
-	done chan struct{}
-	wait sync.WaitGroup
+	mini  *miniredis.Miniredis
+	clock func() time.Time
+	done  chan struct{}
+	wait  sync.WaitGroup
 
 	mu    sync.Mutex // guards the fields below
 	last  time.Time  // up to when miniredis knows
 	pause time.Duration
 }
 
-func newExpiry(mini *miniredis.Miniredis) *expiry {
-	return &expiry{mini: mini, done: make(chan struct{}), last: time.Now(), pause: minPause}
+// newExpiry counts the time by a clock, nil for the machine's, which miniredis
+// follows by itself.
+func newExpiry(mini *miniredis.Miniredis, clock func() time.Time) *expiry {
+	e := &expiry{mini: mini, clock: time.Now, done: make(chan struct{}), pause: minPause}
+	if clock != nil {
+		e.clock = func() time.Time {
+			now := clock()
+			mini.SetTime(now)
+			return now
+		}
+	}
+	e.last = e.clock()
+	return e
 }
 
 func (e *expiry) start() { e.wait.Go(e.run) }
@@ -60,14 +72,15 @@ func (e *expiry) run() {
 func (e *expiry) catchUp() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := time.Now()
+	now := e.clock()
 	elapsed := now.Sub(e.last)
 	if elapsed < e.pause {
 		return
 	}
+	began := time.Now()
 	e.mini.FastForward(elapsed)
 	e.last = now
-	e.pause = max(minPause, share*time.Since(now))
+	e.pause = max(minPause, share*time.Since(began))
 }
 
 // nudge makes every blocked command look again at whether its client is still

@@ -76,7 +76,13 @@ func (s *Server) fromScript(peer *server.Peer, command string, args []string) bo
 		peer.WriteError("ERR This Redis command is not allowed from script")
 		return true
 	}
-	return s.relax(peer, command, args)
+	if s.relax(peer, command, args) {
+		return true
+	}
+	if _, ours := s.hooks[command]; s.watch != nil && !ours { // ours come back here by redispatch
+		s.watch(command, args)
+	}
+	return false
 }
 
 // relax passes on a command without an option that miniredis does not know and

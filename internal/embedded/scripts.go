@@ -20,13 +20,14 @@ var preludeSource string
 // miniredis runs instead: the same script with the prelude in front.
 type library struct {
 	prelude string
+	rewrite func(script string) string // nil leaves scripts as they are
 
 	mu    sync.Mutex // guards alias
 	alias map[string]string
 }
 
-func newLibrary() *library {
-	return &library{prelude: oneLine(preludeSource), alias: map[string]string{}}
+func newLibrary(rewrite func(script string) string) *library {
+	return &library{prelude: oneLine(preludeSource), rewrite: rewrite, alias: map[string]string{}}
 }
 
 // oneLine joins a Lua source without its comments, so that the lines of a
@@ -43,10 +44,16 @@ func oneLine(source string) string {
 
 // expand returns what to run for script. Most scripts are left alone.
 func (l *library) expand(script string) string {
-	if !strings.Contains(script, "cmsgpack") && !strings.Contains(script, "cjson") {
+	expanded := script
+	if l.rewrite != nil {
+		expanded = l.rewrite(script)
+	}
+	if strings.Contains(expanded, "cmsgpack") || strings.Contains(expanded, "cjson") {
+		expanded = l.prelude + expanded
+	}
+	if expanded == script {
 		return script
 	}
-	expanded := l.prelude + script
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.alias[hash(script)] = hash(expanded)
