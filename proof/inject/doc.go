@@ -1,0 +1,20 @@
+// Package inject holds the faults that a server, its disk and its network can
+// have. Each is a value:
+//
+//	fault := inject.Crash(server)
+//	err := fault.Do(ctx, r) // strikes, lasts, heals, and returns
+//
+// so that a storm can draw them from a seeded plan without knowing what they
+// are. What a fault leaves behind when Do returns without an error is a healthy
+// server: whatever does not recover from here is the fault of who used it.
+//
+// The servers come from redistest. Some faults need more than a server:
+//
+//	Disk       a server whose disk can lose what was not synced, fail and be slow
+//	SmallDisk  a server on a file system that can be filled
+//	Network    a server in a network namespace, whose packets can be dropped
+//
+// Those that a machine does not allow are skipped, and say what is missing; with
+// REDISTEST_STRICT=1 they fail. Each fault has a test that shows that it happens:
+// a fault that does not strike proves nothing.
+package inject

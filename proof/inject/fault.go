@@ -1,0 +1,57 @@
+package inject
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+)
+
+// Fault is one way in which things go wrong.
+type Fault struct {
+	Name string
+	// Do strikes, and returns after what it did has healed. The error is a fault
+	// that could not be done or did not heal. Everything that is left to chance is
+	// drawn from r, so that a seed repeats it.
+	Do func(ctx context.Context, r *rand.Rand) error
+}
+
+// Span is a range of durations to draw from, both ends included.
+type Span struct{ Min, Max time.Duration }
+
+// draw takes one of the span's durations, in milliseconds.
+func (s Span) draw(r *rand.Rand) time.Duration {
+	if s.Max <= s.Min {
+		return s.Min
+	}
+	return s.Min + time.Duration(r.Int64N(int64((s.Max-s.Min)/time.Millisecond)+1))*time.Millisecond
+}
+
+// last waits for d. The error is the context's, when that ends first.
+func last(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// healing is a context for undoing a fault, which has to be done also when ctx
+// has ended.
+func healing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+}
+
+// missing skips the test that asked for what this machine does not have, or
+// fails it where nothing may be missing.
+func missing(tb testing.TB, format string, args ...any) {
+	tb.Helper()
+	if os.Getenv("REDISTEST_STRICT") == "1" && os.Getenv("INJECT_LENIENT") != "1" {
+		tb.Fatalf("inject: "+format+"; REDISTEST_STRICT=1 forbids skipping", args...)
+	}
+	tb.Skipf("inject: skipped, "+format, args...)
+}
