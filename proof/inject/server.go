@@ -130,23 +130,61 @@ func Full(server *redistest.Instance, lasting Span) Fault {
 }
 
 // Load is a fault: the server loads its data anew, as after a start, and answers
-// LOADING meanwhile. With few keys that is over at once.
+// LOADING meanwhile. Some ballast is loaded with it, since a server looks at its
+// clients only now and then in a file, and there has to be a file.
 func Load(server *redistest.Instance, lasting Span) Fault {
 	return Fault{Name: "redis loading", Do: func(ctx context.Context, r *rand.Rand) error {
 		client := operator(server)
 		defer client.Close()
+		if err := ballast(ctx, client, r); err != nil {
+			return fmt.Errorf("add ballast: %w", err)
+		}
 		keys, err := client.DBSize(ctx).Result()
 		if err != nil {
 			return fmt.Errorf("count keys: %w", err)
 		}
 		slow := map[string]string{
-			"key-load-delay":                        strconv.FormatInt(lasting.draw(r).Microseconds()/max(keys, 1), 10),
+			"key-load-delay":                        strconv.FormatInt(lasting.draw(r).Microseconds()/keys, 10),
 			"loading-process-events-interval-bytes": "1024",
 		}
-		return with(ctx, server, slow, func(client *redis.Client) error {
+		err = with(ctx, server, slow, func(client *redis.Client) error {
 			return client.Do(ctx, "DEBUG", "RELOAD").Err()
 		})
+		return errors.Join(err, unballast(ctx, client))
 	}}
+}
+
+const (
+	ballastKeys  = 400
+	ballastBytes = 1100 // in a key: more than the server reads before it looks up
+)
+
+func ballastKey(i int) string { return "tandem:inject:ballast:" + strconv.Itoa(i) }
+
+func ballast(ctx context.Context, client *redis.Client, r *rand.Rand) error {
+	pipe := client.Pipeline()
+	for i := range ballastKeys {
+		value := make([]byte, ballastBytes)
+		for j := range value {
+			value[j] = byte(r.Uint32()) // so that it is not compressed
+		}
+		pipe.Set(ctx, ballastKey(i), value, time.Minute)
+	}
+	_, err := pipe.Exec(ctx)
+	return err
+}
+
+func unballast(ctx context.Context, client *redis.Client) error {
+	ctx, cancel := healing(ctx)
+	defer cancel()
+	keys := make([]string, ballastKeys)
+	for i := range keys {
+		keys[i] = ballastKey(i)
+	}
+	if err := client.Unlink(ctx, keys...).Err(); err != nil {
+		return fmt.Errorf("remove ballast: %w", err)
+	}
+	return nil
 }
 
 // Busy is a fault: a script loops, and the server answers BUSY until it is killed.

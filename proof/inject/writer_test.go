@@ -3,6 +3,7 @@ package inject_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tandemq/tandem/internal/redistest"
+	"github.com/tandemq/tandem/proof/inject"
 )
 
 // writer sets one key after another, from a few connections, and knows which of
@@ -32,6 +34,7 @@ func startWriter(t *testing.T, server *redistest.Server) *writer {
 	t.Helper()
 	o := server.Options()
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 200*time.Millisecond, 200*time.Millisecond, 200*time.Millisecond
+	o.DialerRetries = 1
 	ctx, stop := context.WithCancel(context.Background())
 	w := &writer{client: redis.NewClient(o), stop: stop, errors: map[string]int{}}
 	for range 4 {
@@ -108,4 +111,16 @@ func eventually(t *testing.T, what string, done func() bool) {
 			t.Fatalf("waited in vain for %s", what)
 		}
 	}
+}
+
+// many repeats a fault that is over in a moment.
+func many(n int, fault inject.Fault) inject.Fault {
+	return inject.Fault{Name: fault.Name, Do: func(ctx context.Context, r *rand.Rand) error {
+		for range n {
+			if err := fault.Do(ctx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
 }
