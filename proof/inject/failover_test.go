@@ -1,0 +1,94 @@
+package inject_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tandemq/tandem/internal/redistest"
+	"github.com/tandemq/tandem/proof/inject"
+)
+
+func TestFailoversLeaveAWholeGroupWithAnotherPrimary(t *testing.T) {
+	t.Parallel()
+	group := redistest.Sentinel(t)
+	for _, fault := range []inject.Fault{inject.Zombie(group), inject.Failover(group)} {
+		old, err := group.Primary(t.Context())
+		must(t, err)
+		must(t, old.Client(t).Set(t.Context(), fault.Name, 1, 0).Err())
+		must(t, old.Client(t).Do(t.Context(), "WAIT", 2, 5000).Err())
+		must(t, fault.Do(t.Context(), chance()))
+		now, err := group.Primary(t.Context())
+		must(t, err)
+		if now == old {
+			t.Errorf("%s: the primary is the same", fault.Name)
+		}
+		if n, err := now.Client(t).Exists(t.Context(), fault.Name).Result(); err != nil || n != 1 {
+			t.Errorf("%s: what both replicas had is gone: %v", fault.Name, err)
+		}
+	}
+}
+
+// A zombie answers for as long as nobody has told it: the writes that it takes
+// then are lost. Without this the fault would be a failover like any other.
+func TestAZombieTakesWritesThatAreLost(t *testing.T) {
+	t.Parallel()
+	group := redistest.Sentinel(t)
+	old, err := group.Primary(t.Context())
+	must(t, err)
+	client := old.Client(t)
+	must(t, client.Ping(t.Context()).Err())
+	acked := make(chan error, 1)
+	fault := inject.Zombie(group)
+	go func() {
+		awaitOther(t.Context(), group, old)
+		acked <- client.Set(t.Context(), "lost", 1, 0).Err() // waits in the socket of the one that stands still
+	}()
+	must(t, fault.Do(t.Context(), chance()))
+	if err := <-acked; err != nil {
+		t.Fatalf("the zombie did not answer: %v", err)
+	}
+	now, err := group.Primary(t.Context())
+	must(t, err)
+	if n, err := now.Client(t).Exists(t.Context(), "lost").Result(); err != nil || n != 0 {
+		t.Errorf("the write that the zombie took is there: %d, %v", n, err)
+	}
+}
+
+func TestSlotsMoveWhileTheyAreUsed(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.ReplicatedCluster(t)
+	const keys = 300
+	for i := range keys {
+		must(t, cluster.Client.Set(t.Context(), "{q}"+strconv.Itoa(i), i, 0).Err())
+	}
+	for _, fault := range []inject.Fault{inject.Migrate(cluster, "{q}"), inject.NodeFailover(cluster, "{q}"), inject.ZombieNode(cluster, "{q}")} {
+		old, err := cluster.PrimaryOf(t.Context(), "{q}")
+		must(t, err)
+		must(t, fault.Do(t.Context(), chance()))
+		now, err := cluster.PrimaryOf(t.Context(), "{q}")
+		must(t, err)
+		if now == old {
+			t.Errorf("%s: the slot is where it was", fault.Name)
+		}
+		if n := count(t, now); n != keys {
+			t.Errorf("%s: %d keys of %d arrived", fault.Name, n, keys)
+		}
+	}
+}
+
+func count(t *testing.T, server *redistest.Instance) int {
+	t.Helper()
+	client := redis.NewClient(server.Options())
+	defer client.Close()
+	slot := client.ClusterKeySlot(t.Context(), "{q}").Val()
+	n, err := client.ClusterCountKeysInSlot(t.Context(), int(slot)).Result()
+	must(t, err)
+	return int(n)
+}
+
+func awaitOther(ctx context.Context, group *redistest.Group, old *redistest.Instance) {
+	_, _ = group.AwaitFailover(ctx, old) // when it does not come, the fault says so
+}
