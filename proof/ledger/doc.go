@@ -9,7 +9,7 @@
 // with the time in microseconds of CLOCK_MONOTONIC, which all processes of a
 // machine share and nobody can step. The kinds, and the words that follow:
 //
-//	P  pid role what            a process: start, stop (asked to), gone
+//	P  pid role what            a process: start, stop (asked to), done, gone (killed)
 //	I  key want priority        a producer is about to add the job of that key
 //	A  key id existed           the add was acknowledged; existed is 0 or 1
 //	D  key id "error"           it was denied: the job is not there

@@ -96,7 +96,7 @@ func withLedger(c common, role string, run func(context.Context, *redisconn.Conn
 	close(ended)
 	<-watched
 	if err == nil {
-		book.Add(ledger.Entry{Kind: ledger.Process, Pid: os.Getpid(), Text: role, Word: "gone"})
+		book.Add(ledger.Entry{Kind: ledger.Process, Pid: os.Getpid(), Text: role, Word: "done"})
 		err = book.Close()
 	}
 	return err

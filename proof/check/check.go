@@ -1,0 +1,351 @@
+package check
+
+import (
+	"cmp"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tandemq/tandem/proof/census"
+	"github.com/tandemq/tandem/proof/ledger"
+)
+
+// Rules are what the plan of a campaign promises beyond what always holds.
+type Rules struct {
+	// FIFO: one producer added one job at a time, and one job ran at a time.
+	FIFO bool
+	// Shutdown is how long jobs may run on after their process was asked to stop.
+	Shutdown time.Duration
+	// Ignore are ids that a fault put there or broke: nothing is promised of them.
+	Ignore map[string]bool
+}
+
+// Check judges what the ledgers and the census tell. The error is of reading.
+func Check(entries iter.Seq2[ledger.Entry, error], c *census.Census, rules Rules) (*Report, error) {
+	h, err := read(entries)
+	if err != nil {
+		return nil, err
+	}
+	j := &judge{history: h, census: c, rules: rules, report: &Report{Faults: h.faults, Deaths: len(h.deaths), Starts: len(h.starts)}}
+	j.answers()
+	j.lives()
+	j.places()
+	if rules.FIFO {
+		j.order()
+	}
+	j.latencies()
+	return j.report, nil
+}
+
+// judge has what is known and writes the report.
+type judge struct {
+	*history
+	census *census.Census
+	rules  Rules
+	report *Report
+
+	recovery, waits []int64
+}
+
+// answers looks at each job from its producer's side.
+func (j *judge) answers() {
+	for _, key := range slices.Sorted(maps.Keys(j.asked)) {
+		a := j.asked[key]
+		j.report.Jobs++
+		if a.acked != 0 {
+			j.report.Acked++
+		}
+		if a.doubts > 0 {
+			j.report.Unsure++
+		}
+		if a.denied != "" {
+			j.report.find(FalseError, key, "denied: %s", a.denied)
+		}
+		if a.known {
+			j.report.find(FalseError, key, "acknowledged as a repetition, and was the first")
+		}
+		j.acked(a)
+	}
+}
+
+// acked checks that a promise was kept.
+func (j *judge) acked(a *asked) {
+	if a.acked == 0 {
+		return
+	}
+	for _, id := range a.ids {
+		if j.rules.Ignore[id] || j.settled(id) != "" || len(j.census.Places[id]) > 0 {
+			return
+		}
+	}
+	j.report.find(Lost, a.key, "acknowledged at %d under %v, then no trace of its end", a.acked, a.ids)
+}
+
+// settled is how a job ended, as the queue, the workers or the census tell it;
+// "" when it did not.
+func (j *judge) settled(id string) string {
+	if l := j.jobs[id]; l != nil {
+		if len(l.finals) > 0 {
+			return l.finals[0]
+		}
+		for _, e := range l.ends {
+			if e.word == "completed" || e.word == "failed" {
+				return e.word
+			}
+		}
+	}
+	for _, place := range j.census.Places[id] {
+		if census.Finished(place) {
+			return place
+		}
+	}
+	return ""
+}
+
+// lives looks at each id from the workers' side.
+func (j *judge) lives() {
+	firsts := map[string]string{} // key → the id that was met first
+	for _, id := range slices.Sorted(maps.Keys(j.jobs)) {
+		l := j.jobs[id]
+		if j.rules.Ignore[id] {
+			continue
+		}
+		if len(l.starts) > 0 || len(l.finals) > 0 {
+			j.known(id, l, firsts)
+		}
+		j.attempts(id, l)
+		j.outcome(id, l)
+	}
+}
+
+func (j *judge) known(id string, l *life, firsts map[string]string) {
+	a := j.asked[l.key]
+	if l.key == "" || a == nil || a.at == 0 {
+		j.report.find(Unexpected, id, "ran, or finished, and nobody had asked for it (key %q)", l.key)
+		return
+	}
+	if first, ok := firsts[l.key]; ok {
+		j.report.find(Duplicate, l.key, "became both %s and %s", first, id)
+		return
+	}
+	firsts[l.key] = id
+	if len(l.starts) > 0 && a.acked != 0 && !l.put {
+		first := slices.MinFunc(l.starts, func(a, b start) int { return cmp.Compare(a.at, b.at) })
+		j.waits = append(j.waits, max(0, first.at-a.acked))
+	}
+}
+
+// attempts checks that each began when the one before was over.
+func (j *judge) attempts(id string, l *life) {
+	slices.SortFunc(l.starts, func(a, b start) int { return cmp.Or(cmp.Compare(a.n, b.n), cmp.Compare(a.at, b.at)) })
+	for i := 1; i < len(l.starts); i++ {
+		before, next := l.starts[i-1], l.starts[i]
+		if !j.over(l, before, next.at) {
+			j.report.find(SecondStart, id, "attempt %d began in %d at %d; attempt %d in %d (%s, since %d) was not over, its lease held until %d",
+				next.n, next.pid, next.at, before.n, before.pid, before.token, before.at, l.leaseOf(before.token))
+		}
+		j.recovered(l, before, next)
+	}
+}
+
+// over reports whether an attempt had returned, ended, or outlived its lease.
+func (j *judge) over(l *life, a start, at int64) bool {
+	for _, r := range l.returns {
+		if r.token == a.token && r.at >= a.at && r.at <= at {
+			return true
+		}
+	}
+	for _, e := range l.ends {
+		if e.n == a.n && e.at <= at {
+			return true
+		}
+	}
+	if until := l.leaseOf(a.token); until != 0 && until <= at {
+		return true
+	}
+	stop, asked := j.stops[a.pid]
+	return asked && stop+j.rules.Shutdown.Microseconds() <= at
+}
+
+func (l *life) leaseOf(token string) int64 {
+	for _, held := range l.leases {
+		if held.token == token {
+			return held.until
+		}
+	}
+	return 0
+}
+
+// recovered measures how long a job waited that lost its process.
+func (j *judge) recovered(l *life, before, next start) {
+	death, died := j.deaths[before.pid]
+	if !died || next.at < death || before.at > death {
+		return
+	}
+	for _, r := range l.returns {
+		if r.token == before.token {
+			return
+		}
+	}
+	j.report.Recovered++
+	j.recovery = append(j.recovery, next.at-death)
+}
+
+// outcome checks how a job ended, and that it did so once.
+func (j *judge) outcome(id string, l *life) {
+	accepted := 0
+	for _, e := range l.ends {
+		switch e.word {
+		case "completed", "failed":
+			accepted++
+		case "released":
+			j.report.Handed++
+		case "lost":
+			j.report.Refused++
+		}
+	}
+	if len(l.finals) > 1 || accepted > 1 {
+		j.report.find(Finishes, id, "the queue tells of %v, workers of %d accepted outcomes", l.finals, accepted)
+	}
+	result := j.settled(id)
+	j.agree(id, l, result)
+	a := j.asked[l.key]
+	if result == "" || a == nil {
+		return
+	}
+	j.count(result)
+	j.compare(id, l, a, result)
+}
+
+// agree checks that workers and the queue tell the same.
+func (j *judge) agree(id string, l *life, result string) {
+	for _, e := range l.ends {
+		if (e.word == "completed" || e.word == "failed") && e.word != result {
+			j.report.find(Finishes, id, "a worker was told that it %s, the queue says %s", e.word, result)
+		}
+	}
+}
+
+func (j *judge) count(result string) {
+	if result == "completed" {
+		j.report.Completed++
+	} else {
+		j.report.Failed++
+	}
+}
+
+func (j *judge) compare(id string, l *life, a *asked, result string) {
+	switch {
+	case a.want == "completed" && result == "failed":
+		j.report.find(Innocent, id, "failed: %s", l.reason)
+	case a.want == "failed" && result == "completed":
+		j.report.find(Spared, id, "completed, and was to fail")
+	case result == "completed" && l.effects == 0:
+		j.report.find(NoEffect, id, "completed without its effect")
+	}
+}
+
+// places looks at what is left in Redis.
+func (j *judge) places() {
+	waiting := false
+	for _, id := range slices.Sorted(maps.Keys(j.census.Places)) {
+		if j.rules.Ignore[id] {
+			continue
+		}
+		places := j.census.Places[id]
+		j.place(id, places)
+		waiting = waiting || slices.Contains(places, "wait") || slices.Contains(places, "prioritized")
+	}
+	if waiting && !j.census.Marker && !j.census.Paused {
+		j.report.find(Leftover, "marker", "work waits and nothing would wake a worker")
+	}
+	j.leftovers("hash", j.census.Hashes)
+	j.leftovers("lock", j.census.Locks)
+	for _, key := range j.census.Strange {
+		if id, _, _ := strings.Cut(key, ":"); !j.rules.Ignore[id] {
+			j.report.find(Leftover, key, "a key that no job needs")
+		}
+	}
+}
+
+func (j *judge) place(id string, places []string) {
+	if len(places) > 1 {
+		j.report.find(Leftover, id, "is in %s at once", strings.Join(places, " and "))
+	}
+	if !j.census.Hashes[id] {
+		j.report.find(Leftover, id, "is in %s without a hash", places[0])
+	}
+	if !census.Finished(places[0]) {
+		j.report.find(Stuck, id, "is in %s", places[0])
+	}
+	if j.jobs[id] == nil && j.asked[id] == nil {
+		j.report.find(Unexpected, id, "is in %s, and nobody had asked for it", places[0])
+	}
+}
+
+// leftovers are what belongs to a job that is nowhere, or locked and not active.
+func (j *judge) leftovers(what string, of map[string]bool) {
+	for _, id := range slices.Sorted(maps.Keys(of)) {
+		places := j.census.Places[id]
+		if j.rules.Ignore[id] || what == "hash" && len(places) > 0 || what == "lock" && slices.Contains(places, "active") {
+			continue
+		}
+		j.report.find(Leftover, id, "a %s that nobody needs, of a job in %v", what, places)
+	}
+}
+
+// order checks that jobs of one priority began in the order in which they came.
+func (j *judge) order() {
+	lines := map[int64][]*asked{}
+	for _, a := range j.asked {
+		if j.stoodInLine(a) {
+			lines[a.priority] = append(lines[a.priority], a)
+		}
+	}
+	for _, priority := range slices.Sorted(maps.Keys(lines)) {
+		line := lines[priority]
+		slices.SortFunc(line, func(a, b *asked) int { return cmp.Compare(a.at, b.at) })
+		earliest := int64(0)
+		for _, a := range slices.Backward(line) {
+			began := j.firstStart(a)
+			if earliest != 0 && began > earliest {
+				j.report.find(Inversion, a.key, "began at %d, after one of priority %d that had come later and began at %d", began, priority, earliest)
+			}
+			if earliest == 0 || began < earliest {
+				earliest = began
+			}
+		}
+	}
+}
+
+// stoodInLine leaves out what did not wait like the others: jobs that were put
+// off, or given back to the head of the line before they had begun.
+func (j *judge) stoodInLine(a *asked) bool {
+	if a.acked == 0 || len(a.ids) != 1 {
+		return false
+	}
+	l := j.jobs[a.ids[0]]
+	return len(l.starts) > 0 && !l.stalled && !l.put
+}
+
+func (j *judge) firstStart(a *asked) int64 {
+	first := int64(0)
+	for _, s := range j.jobs[a.ids[0]].starts {
+		if first == 0 || s.at < first {
+			first = s.at
+		}
+	}
+	return first
+}
+
+func (j *judge) latencies() {
+	var resumes []int64
+	for _, up := range j.ups {
+		if i, _ := slices.BinarySearch(j.starts, up); i < len(j.starts) {
+			resumes = append(resumes, j.starts[i]-up)
+		}
+	}
+	j.report.Recovery, j.report.Resume, j.report.Wait = spread(j.recovery), spread(resumes), spread(j.waits)
+}
