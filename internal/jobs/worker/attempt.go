@@ -95,11 +95,11 @@ func (a *attempt) conclude(p *Pool, v verdict, e ending, result []byte) {
 	}
 	switch v.kind {
 	case broker.Completed:
-		a.outcome.Keep = orKeep(job.Options.KeepCompleted, p.options.KeepCompleted)
+		a.outcome.Keep = p.completedKept.of(job.Options.KeepCompleted)
 	case broker.Failed, broker.Retry, broker.RetryFirst, broker.Backoff:
 		a.outcome.Value = v.reason
 		a.outcome.Stack = wire.EncodeStacktrace(traces(job, traceOf(a.task.Attempt, e.err)))
-		a.outcome.Keep = orKeep(job.Options.KeepFailed, p.options.KeepFailed)
+		a.outcome.Keep = p.failedKept.of(job.Options.KeepFailed)
 	}
 	a.report = Attempt{
 		Job: job, Number: a.task.Attempt, Status: statuses[v.kind], Error: e.err, Worker: p.options.Name,
@@ -122,13 +122,6 @@ func (p *Pool) reconsider(a *attempt, refusal error) (again bool) {
 	e := ending{err: refusal}
 	a.conclude(p, p.policy.judge(&a.task.Job, e, rand.Float64()), e, nil)
 	return true
-}
-
-func orKeep(own, fallback *jobs.Retention) *jobs.Retention {
-	if own != nil {
-		return own
-	}
-	return fallback
 }
 
 func waited(job *jobs.Job, started time.Time) time.Duration {

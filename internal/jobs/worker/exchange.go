@@ -16,7 +16,7 @@ import (
 // left so far. When the leader has a job to run and there is reason for another
 // call, a parked slot leads next; no goroutine stands between a slot and Redis.
 type exchange struct {
-	settle  func(outcomes []*attempt, want int) round
+	settle  func(outcomes []*attempt, want int, heed bool) round
 	refuse  func(a *attempt, err error) (again bool) // not accepted; again when it has another outcome
 	begin   func(t broker.Taken) *attempt
 	decline func(t broker.Taken) *attempt // its outcome hands the job back
@@ -29,6 +29,7 @@ type exchange struct {
 	leading  bool       // a call is under way
 	hungry   bool       // a fetch may find something
 	owed     bool       // we took the marker with no slot free: it must be set again
+	unheeded int        // calls until the next one that sets the marker again if work is left
 	stopping bool
 	heldOff  time.Time // no fetch before: a rate limit holds, or Redis answered nonsense
 
@@ -103,6 +104,7 @@ func (x *exchange) park(s *seat, ended *attempt) bool {
 func (x *exchange) wake() {
 	x.mu.Lock()
 	x.hungry = true
+	x.unheeded = 0
 	x.owed = len(x.parked) == 0
 	if x.leading || !x.reason() {
 		x.remember()
@@ -134,8 +136,8 @@ func (x *exchange) reason() bool {
 // its own; then a parked slot goes on. s is nil for a leader that is no slot.
 func (x *exchange) lead(s *seat) {
 	for {
-		outcomes, want := x.prepare()
-		if !x.apply(s, outcomes, want, x.settle(outcomes, want)) {
+		outcomes, want, heed := x.prepare()
+		if !x.apply(s, outcomes, want, x.settle(outcomes, want, heed)) {
 			return
 		}
 	}
@@ -143,9 +145,10 @@ func (x *exchange) lead(s *seat) {
 
 // prepare takes what the next call carries. It uses up hunger before the call:
 // what is woken while the call is under way must not be forgotten.
-func (x *exchange) prepare() (outcomes []*attempt, want int) {
+func (x *exchange) prepare() (outcomes []*attempt, want int, heed bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	heed = x.heed()
 	n := min(len(x.left), broker.MaxBatch)
 	outcomes = x.left[:n:n]
 	x.left = x.left[n:]
@@ -154,10 +157,25 @@ func (x *exchange) prepare() (outcomes []*attempt, want int) {
 	}
 	x.owed = false
 	if x.stopping || time.Now().Before(x.heldOff) {
-		return outcomes, 0
+		return outcomes, 0, heed
 	}
 	x.hungry = false
-	return outcomes, min(len(x.parked), broker.MaxBatch)
+	return outcomes, min(len(x.parked), broker.MaxBatch), heed
+}
+
+// heedEvery is how many calls share one look at the marker. The worker that took
+// it sets it again itself, unless it dies in between; the others are there for
+// that, and the looks of the idle.
+const heedEvery = 16
+
+// heed reports whether the next call has to look at the marker. Callers hold mu.
+func (x *exchange) heed() bool {
+	due := x.unheeded == 0 || x.stopping
+	if due {
+		x.unheeded = heedEvery
+	}
+	x.unheeded--
+	return due
 }
 
 // apply deals out what a call brought and reports whether the leader goes on.

@@ -57,7 +57,7 @@ func (p *Pool) listenForWork() {
 func (p *Pool) giveBack() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.upkeep), stopGrace)
 	defer cancel()
-	if _, err := p.broker.Settle(ctx, nil, p.fetch(0)); err != nil {
+	if _, err := p.broker.Settle(ctx, nil, p.fetch(0, true)); err != nil {
 		p.log.Warn("cannot give the marker back; others look for work every few seconds", slog.Any("error", err))
 	}
 }

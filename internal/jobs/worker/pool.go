@@ -50,6 +50,9 @@ type Pool struct {
 
 	exchange *exchange
 	running  running
+
+	completedKept, failedKept kept
+
 	counters counters
 	pulse    atomic.Int64 // unix nanoseconds of the latest sign of life
 
@@ -109,6 +112,7 @@ func newPool(queueName string, mux *Mux, b engine, listen func() listener, o Opt
 		identity: identity.String(),
 		exchange: newExchange(),
 	}
+	p.completedKept.policy, p.failedKept.policy = o.KeepCompleted, o.KeepFailed
 	p.work, p.stopWork = context.WithCancelCause(context.Background())
 	p.upkeep, p.endAll = context.WithCancel(context.Background())
 	p.fetching, p.stopFetching = context.WithCancel(p.upkeep)
@@ -232,7 +236,7 @@ func (p *Pool) handBack() {
 	ctx, cancel := context.WithTimeout(p.upkeep, p.options.LockDuration)
 	defer cancel()
 	for batch := range slices.Chunk(abandoned, broker.MaxBatch) {
-		settled, err := p.broker.Settle(ctx, outcomesOf(batch), p.fetch(0))
+		settled, err := p.broker.Settle(ctx, outcomesOf(batch), p.fetch(0, true))
 		if err != nil {
 			p.log.Error("cannot hand jobs back; their locks will run out", slog.Any("error", err))
 			return
@@ -288,13 +292,13 @@ func (p *Pool) abandoned(a *attempt) {
 
 // settle makes one call. It comes back only with an answer, or when everything
 // has to end: the outcomes stay with their jobs until Redis has them.
-func (p *Pool) settle(attempts []*attempt, want int) round {
+func (p *Pool) settle(attempts []*attempt, want int, heed bool) round {
 	ctx := p.upkeep
 	if len(attempts) == 0 {
 		ctx = p.asking
 	}
 	sent := time.Now()
-	settled, err := p.broker.Settle(ctx, outcomesOf(attempts), p.fetch(want))
+	settled, err := p.broker.Settle(ctx, outcomesOf(attempts), p.fetch(want, heed))
 	if err != nil {
 		return p.failedRound(attempts, err)
 	}
@@ -327,13 +331,13 @@ func (p *Pool) failedRound(attempts []*attempt, err error) round {
 	for i := range attempts {
 		r.results[i] = err
 		if len(attempts) > 1 && p.upkeep.Err() == nil {
-			r.results[i] = p.settle(attempts[i:i+1], 0).results[0]
+			r.results[i] = p.settle(attempts[i:i+1], 0, true).results[0]
 		}
 	}
 	return r
 }
 
-func (p *Pool) fetch(want int) broker.Fetch {
+func (p *Pool) fetch(want int, heed bool) broker.Fetch {
 	return broker.Fetch{
 		Token:     p.identity + ":" + strconv.FormatUint(p.calls.Add(1), 10),
 		LockFor:   p.options.LockDuration,
@@ -341,6 +345,7 @@ func (p *Pool) fetch(want int) broker.Fetch {
 		Worker:    p.options.Name,
 		Limit:     p.options.RateLimit,
 		MetricAge: p.options.MetricMinutes,
+		Heed:      heed,
 	}
 }
 

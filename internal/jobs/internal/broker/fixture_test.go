@@ -121,7 +121,7 @@ func (f *fixture) add(list ...broker.NewJob) {
 
 // fetch asks for n jobs under a token.
 func fetch(token string, n int) broker.Fetch {
-	return broker.Fetch{Token: token, LockFor: lease, Want: n, Worker: "w1"}
+	return broker.Fetch{Token: token, LockFor: lease, Want: n, Worker: "w1", Heed: true}
 }
 
 // take takes n jobs under a token and fails when there are fewer.

@@ -49,6 +49,9 @@ type Fetch struct {
 	Worker    string        // stored with the jobs
 	Limit     jobs.RateLimit
 	MetricAge int // minutes of BullMQ metrics to keep; 0 writes none
+	// Heed sets the marker again if work is left. Whoever took the marker must,
+	// and everybody now and then: the one who took it may have died.
+	Heed bool
 }
 
 // Taken is a job that is now ours.
@@ -66,8 +69,8 @@ type Settled struct {
 	Taken   []Taken
 	NextDue time.Time     // when the next delayed job is due; zero without any
 	Limited time.Duration // how long a rate limit holds
-	Left    bool          // more jobs could be taken at once
-	Now     time.Time     // the server's clock
+	Left    bool          // more jobs could be taken at once, as far as was looked; see Heed
+	Now     time.Time     // the server's clock; zero unless it was asked, as for NextDue
 }
 
 // Settle ends attempts and takes jobs in one call. An outcome that is refused
@@ -76,9 +79,9 @@ func (b *Broker) Settle(ctx context.Context, outcomes []Outcome, f Fetch) (Settl
 	if f.Want > 0 && (f.Token == "" || f.LockFor < time.Millisecond) {
 		return Settled{}, jobs.Invalid("fetch", "needs a token and a lock of 1 ms at least to take jobs")
 	}
-	args := make([]any, 0, 9+9*len(outcomes))
+	args := make([]any, 0, 10+9*len(outcomes))
 	args = append(args, b.now, 0, f.Token, f.LockFor.Milliseconds(), f.Want, f.Worker,
-		optional(int64(f.Limit.Max)), optional(f.Limit.Duration.Milliseconds()), f.MetricAge)
+		optional(int64(f.Limit.Max)), optional(f.Limit.Duration.Milliseconds()), f.MetricAge, flag(f.Heed))
 	for i := range outcomes {
 		args = outcomes[i].appendTo(args)
 	}
@@ -105,6 +108,13 @@ func optional(n int64) string {
 		return ""
 	}
 	return strconv.FormatInt(n, 10)
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func (o *Outcome) appendTo(args []any) []any {
@@ -159,7 +169,9 @@ func (b *Broker) readSettled(reply any, outcomes int) (Settled, error) {
 		Taken:   taken,
 		Limited: time.Duration(n[4]) * time.Millisecond,
 		Left:    n[5] == 1,
-		Now:     time.UnixMilli(n[0]),
+	}
+	if n[0] > 0 {
+		settled.Now = time.UnixMilli(n[0])
 	}
 	if n[3] > 0 {
 		settled.NextDue = time.UnixMilli(n[3])

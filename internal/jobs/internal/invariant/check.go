@@ -52,6 +52,7 @@ type checker struct {
 	*snapshot
 	options Options
 	broken  []string
+	members map[string]map[string]bool // of the places that a rule has asked about
 }
 
 func (c *checker) report(format string, args ...any) {
@@ -71,7 +72,22 @@ func (c *checker) ids(place string) []string {
 	return ids
 }
 
-func (c *checker) in(place, id string) bool { return slices.Contains(c.ids(place), id) }
+// in reports whether a place holds an id. Rules ask it of every job, so the
+// members are put into a set once.
+func (c *checker) in(place, id string) bool {
+	members, known := c.members[place]
+	if !known {
+		members = map[string]bool{}
+		for _, id := range c.ids(place) {
+			members[id] = true
+		}
+		if c.members == nil {
+			c.members = map[string]map[string]bool{}
+		}
+		c.members[place] = members
+	}
+	return members[id]
+}
 
 // jobs calls f for each stored job.
 func (c *checker) jobs(f func(id string, fields map[string]string)) {

@@ -12,13 +12,7 @@ local function mark_now()
   if not paused and not maxed() then redis.call('ZADD', marker, 0, '0') end
 end
 
--- due_of is the ms at which a delayed job with that score is due. Whatever the
--- score, infinity included, it is a number that fits into a reply.
-local function due_of(score)
-  local due = math.floor((tonumber(score) or math.huge) / 4096)
-  return math.max(0, math.min(due, 9007199254740991))
-end
-
+-- include due
 local function mark_next()
   local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
   if head[2] then
