@@ -2,7 +2,7 @@
 
 GO       ?= go
 FUZZTIME ?= 10s
-BENCH    ?= .
+BENCH    ?=
 
 # Developer tools are pinned in a module of their own, so that the product's
 # go.mod lists what the product needs. "go tool -n" builds one and prints its path.
@@ -42,6 +42,23 @@ check-deploy: ## hold manifests, compose file, alerts and board against the code
 	$(GO) -C deploy/check vet ./...
 	$(GO) -C deploy/check test -count=1 ./...
 
+# What the large campaign is drawn from. It prints its seed; the same one gives the
+# same plan again.
+SEED ?= $(shell date +%s)
+
+.PHONY: faults
+faults: ## break servers, disks, networks and processes, and count what is kept
+	$(GO) -C proof vet ./...
+	$(GO) -C proof test -count=1 -timeout 15m ./...
+
+.PHONY: campaign
+campaign: ## the same, large: 1,000 faults, 1,000,000 jobs, most of an hour
+	$(GO) -C proof test -count=1 -timeout 70m -v ./storm -args -campaign -seed=$(SEED) -jobs=1000000 -faults=1000 -for=50m -out=$(CURDIR)/proof/results/storm.json
+
+.PHONY: mutants
+mutants: ## plant bugs in our own code and see that the checker finds each
+	$(GO) -C proof test -count=1 -timeout 30m -v ./mutants -args -all
+
 DOCKER   ?= docker
 # What is stamped into the images.
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -66,8 +83,15 @@ fuzz: ## fuzz every target for FUZZTIME (10s)
 	@FUZZTIME=$(FUZZTIME) GO=$(GO) tools/fuzz
 
 .PHONY: bench
-bench: ## run the benchmarks that match BENCH (all)
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+bench: ## measure Tandem beside BullMQ and asynq, and write docs/performance.md (BENCH: more flags)
+	npm ci --prefix internal/jobs/interop/node --no-audit --no-fund
+	$(GO) -C bench run ./cmd/compare -write ../docs/performance.md $(BENCH)
+
+.PHONY: check-bench
+check-bench: ## the benchmark's own tests, and one quick round of a few workloads
+	$(GO) -C bench vet ./...
+	$(GO) -C bench test -count=1 ./...
+	$(GO) -C bench run ./cmd/compare -quick -only '^(add/50|drain/10|pickup|http)$$'
 
 .PHONY: lint
 lint: fmt-check vet staticcheck tidy-check ## all checks that run no code
@@ -90,6 +114,8 @@ tidy-check: ## go.mod and go.sum list what is used, and nothing else
 	$(GO) mod tidy -diff
 	$(GO) -C tools mod tidy -diff
 	$(GO) -C deploy/check mod tidy -diff
+	$(GO) -C proof mod tidy -diff
+	$(GO) -C bench mod tidy -diff
 
 .PHONY: vuln
 vuln: ## known vulnerabilities in what we link (needs the network)

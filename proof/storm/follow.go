@@ -1,0 +1,88 @@
+package storm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tandemq/tandem/proof/ledger"
+)
+
+// follower copies what the queue's event stream tells into the ledger. It is the
+// witness that no worker can talk to: an outcome whose worker died before it
+// could write a line is seen here.
+type follower struct {
+	client *redis.Client
+	stream string
+	book   *ledger.Writer
+	last   string
+	read   int64
+}
+
+// follow reads until ctx ends, through every outage.
+func (f *follower) follow(ctx context.Context) {
+	for ctx.Err() == nil {
+		if _, err := f.page(ctx, 500*time.Millisecond); err != nil {
+			pause(ctx, 50*time.Millisecond)
+		}
+	}
+}
+
+// finish reads what is left and says whether all of the stream was read.
+func (f *follower) finish(ctx context.Context) error {
+	for {
+		n, err := f.page(ctx, -1)
+		if err != nil {
+			return fmt.Errorf("read events to their end: %w", err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	info, err := f.client.XInfoStream(ctx, f.stream).Result()
+	if err != nil {
+		return fmt.Errorf("count events: %w", err)
+	}
+	if info.EntriesAdded > f.read {
+		return fmt.Errorf("the stream had %d events, and %d were read: it was cut too early", info.EntriesAdded, f.read)
+	}
+	return nil
+}
+
+func (f *follower) page(ctx context.Context, block time.Duration) (int, error) {
+	streams, err := f.client.XRead(ctx, &redis.XReadArgs{Streams: []string{f.stream, f.last}, Count: 1000, Block: block}).Result()
+	if errors.Is(err, redis.Nil) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range streams[0].Messages {
+		f.tell(m)
+	}
+	return len(streams[0].Messages), nil
+}
+
+func (f *follower) tell(m redis.XMessage) {
+	f.last = m.ID
+	f.read++
+	name, _ := m.Values["event"].(string)
+	switch name {
+	case "completed", "failed", "stalled", "delayed":
+		id, _ := m.Values["jobId"].(string)
+		reason, _ := m.Values["failedReason"].(string)
+		f.book.Add(ledger.Entry{Kind: ledger.Event, ID: id, Word: name, Text: reason})
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,223 @@
+package storm
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tandemq/tandem/proof/census"
+	"github.com/tandemq/tandem/proof/check"
+	"github.com/tandemq/tandem/proof/inject"
+	"github.com/tandemq/tandem/proof/ledger"
+)
+
+// Setup says what stands on a site.
+type Setup struct {
+	Subject string   // the program
+	Workers int      // processes
+	Work    []string // further flags of each worker
+	// Extra are command lines of further workers, of other makes.
+	Extra []func(url, dir string) []string
+
+	Producers int
+	Produce   []string // further flags of each producer
+	// Chunk is how many jobs one producer process adds, and Chunks how many such
+	// processes have to come to their end.
+	Chunk, Chunks int
+
+	Rules check.Rules
+	// Patience is how long the queue may take to become empty when all has healed.
+	Patience time.Duration
+}
+
+const (
+	prefix = "bull"
+	queue  = "storm"
+)
+
+// Site is a Redis and the processes around it.
+type Site struct {
+	Server *inject.Disk
+
+	tb       testing.TB
+	setup    Setup
+	dir      string
+	book     *ledger.Writer
+	scripts  map[string]string
+	client   *redis.Client
+	follower *follower
+
+	workers    []*slot
+	producers  []*slot
+	work       sync.WaitGroup // keepers of workers
+	adding     sync.WaitGroup // keepers of producers
+	following  sync.WaitGroup
+	stopFollow context.CancelFunc
+
+	chunks   atomic.Int64 // producer processes started
+	done     atomic.Int64 // that came to their end
+	missed   atomic.Int64 // faults that found nothing to happen to
+	mu       sync.Mutex   // guards problems
+	problems []string
+	trapping sync.Mutex // guards traps
+	traps    map[*trap][]*slot
+	ignored  sync.Map // ids that a fault broke
+}
+
+// scriptsDir is where the queue's scripts are, seen from the packages of proof.
+const scriptsDir = "../../internal/jobs/internal/broker/scripts"
+
+// New starts the server of a site and opens its books.
+func New(tb testing.TB, setup Setup) *Site {
+	tb.Helper()
+	s := &Site{tb: tb, setup: setup, dir: tb.TempDir(), traps: map[*trap][]*slot{}}
+	s.Server = inject.NewDisk(tb, append(inject.Config(), "appendonly yes", "appendfsync always", "maxmemory-policy noeviction")...)
+	s.client = s.Server.Client(tb)
+	var err error
+	if s.scripts, err = scriptNames(os.DirFS(scriptsDir)); err != nil {
+		tb.Fatalf("storm: %v", err)
+	}
+	if s.book, err = ledger.Open(s.dir, "storm"); err != nil {
+		tb.Fatalf("storm: %v", err)
+	}
+	meta := prefix + ":" + queue + ":meta"
+	if err := s.client.HSet(tb.Context(), meta, "opts.maxLenEvents", "500000").Err(); err != nil {
+		tb.Fatalf("storm: %v", err)
+	}
+	s.follower = &follower{client: s.client, stream: prefix + ":" + queue + ":events", book: s.book, last: "0"}
+	return s
+}
+
+// Start starts all processes. They run until Finish.
+func (s *Site) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stopFollow = cancel
+	s.following.Go(func() { s.follower.follow(ctx) })
+	for i := range s.setup.Workers {
+		s.addWorker(fmt.Sprint("worker ", i), s.workLine)
+	}
+	for i, line := range s.setup.Extra {
+		s.addWorker(fmt.Sprint("other worker ", i), func(url string) []string { return line(url, s.dir) })
+	}
+	for i := range s.setup.Producers {
+		k := newSlot(s, fmt.Sprint("producer ", i), s.produceLine)
+		k.done = func() { s.done.Add(1) }
+		s.producers = append(s.producers, k)
+		s.adding.Go(k.keep)
+	}
+}
+
+func (s *Site) addWorker(role string, line func(url string) []string) {
+	k := newSlot(s, role, line)
+	s.workers = append(s.workers, k)
+	s.work.Go(k.keep)
+}
+
+func (s *Site) common(mode, url string) []string {
+	return []string{s.setup.Subject, mode, "-redis", url, "-prefix", prefix, "-queue", queue, "-ledger", s.dir}
+}
+
+func (s *Site) workLine(url string) []string {
+	return append(s.common("work", url), s.setup.Work...)
+}
+
+// produceLine is the next chunk of jobs. A producer that was killed has left a
+// part of its own undone, so others follow until enough have come to their end.
+func (s *Site) produceLine(url string) []string {
+	if s.produced() {
+		return nil
+	}
+	n := s.chunks.Add(1)
+	return append(append(s.common("produce", url),
+		"-n", strconv.Itoa(s.setup.Chunk), "-name", fmt.Sprint("p", n), "-seed", strconv.FormatInt(n, 10)), s.setup.Produce...)
+}
+
+func (s *Site) produced() bool { return s.done.Load() >= int64(s.setup.Chunks) }
+
+// problem notes what no fault explains.
+func (s *Site) problem(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.problems = append(s.problems, fmt.Sprintf(format, args...))
+}
+
+// Finish waits until the producers have come to their end and the queue is
+// empty, stops everything in good order, and judges.
+func (s *Site) Finish(ctx context.Context) *check.Report {
+	s.tb.Helper()
+	s.adding.Wait()
+	s.awaitEmpty(ctx)
+	for _, k := range s.workers {
+		if err := k.end(); err != nil {
+			s.problem("%v", err)
+		}
+	}
+	s.work.Wait()
+	s.stopFollow()
+	s.following.Wait()
+	if err := s.follower.finish(ctx); err != nil {
+		s.problem("%v", err)
+	}
+	if err := s.book.Close(); err != nil {
+		s.problem("%v", err)
+	}
+	return s.judge(ctx)
+}
+
+func (s *Site) judge(ctx context.Context) *check.Report {
+	s.tb.Helper()
+	c, err := census.Take(ctx, s.client, prefix, queue)
+	if err != nil {
+		s.tb.Fatalf("storm: %v", err)
+	}
+	rules := s.setup.Rules
+	rules.Ignore = map[string]bool{}
+	s.ignored.Range(func(id, _ any) bool {
+		rules.Ignore[id.(string)] = true
+		return true
+	})
+	report, err := check.Check(ledger.ReadDir(s.dir), c, rules)
+	if err != nil {
+		s.tb.Fatalf("storm: %v", err)
+	}
+	for _, p := range s.problems {
+		s.tb.Errorf("storm: %s", p)
+	}
+	return report
+}
+
+// awaitEmpty waits until nothing waits, runs or is put off. A queue that does not
+// become empty is judged as it is.
+func (s *Site) awaitEmpty(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, s.setup.Patience)
+	defer cancel()
+	for ctx.Err() == nil {
+		if n, err := s.left(ctx); err == nil && n == 0 {
+			return
+		}
+		pause(ctx, 100*time.Millisecond)
+	}
+}
+
+func (s *Site) left(ctx context.Context) (int64, error) {
+	base := prefix + ":" + queue + ":"
+	var counts []*redis.IntCmd
+	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		counts = []*redis.IntCmd{
+			p.LLen(ctx, base+"wait"), p.LLen(ctx, base+"active"), p.ZCard(ctx, base+"prioritized"), p.ZCard(ctx, base+"delayed"),
+		}
+		return nil
+	})
+	n := int64(0)
+	for _, c := range counts {
+		n += c.Val()
+	}
+	return n, err
+}

@@ -1,0 +1,41 @@
+package storm_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/tandemq/tandem/proof/check"
+	"github.com/tandemq/tandem/proof/storm"
+)
+
+// shutdown is how long the subject's jobs may run on after SIGTERM.
+const shutdown = 2 * time.Second
+
+// The mixed storm: every fault of the catalogue, overlapping, while jobs of every
+// kind are added and run with the settings that are shipped.
+func TestNothingIsLostInAStorm(t *testing.T) {
+	t.Parallel()
+	const producers = 2
+	site := storm.New(t, storm.Setup{
+		Subject: subject, Workers: 4, Work: []string{"-concurrency", "5", "-keep", "100000"},
+		Producers: producers, Chunk: 2_000, Chunks: *jobCount / 2_000,
+		Produce: []string{
+			"-rate", strconv.Itoa(1 + int(float64(*jobCount)/lasting.Seconds()/producers)), "-parallel", "16", "-patience", "700ms",
+			"-fail", "20", "-panic", "5", "-refuse", "10", "-exhaust", "5", "-eat", "2", "-deaf", "2", "-delayed", "50",
+			"-work", "10ms", "-long", "5", "-long-for", "3s",
+		},
+		Rules: check.Rules{Shutdown: shutdown}, Patience: time.Minute,
+	})
+	plan := storm.Draw(*seed, *faults, lasting.Truncate(time.Second)/time.Duration(*faults), site.OfWorkers(), site.OfLinks(), site.OfServer())
+	site.Start()
+	site.Run(t.Context(), plan)
+	report := site.Finish(t.Context())
+	t.Logf("seed %d\n%s", *seed, report)
+	if !report.Clean() {
+		t.Errorf("promises broken; run it again with -args -seed=%d", *seed)
+	}
+	if report.Jobs < *jobCount || report.Faults < *faults*8/10 {
+		t.Errorf("%d jobs and %d faults, want %d and %d", report.Jobs, report.Faults, *jobCount, *faults)
+	}
+}
