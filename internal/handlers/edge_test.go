@@ -219,6 +219,9 @@ http_requests_total{method="POST",route="/api/v1/emails",status="400"} 1
 # HELP jobs_accepted_total Jobs acknowledged with a 202.
 # TYPE jobs_accepted_total counter
 jobs_accepted_total{queue="email"} 1
+jobs_accepted_total{queue="email-report"} 0
+jobs_accepted_total{queue="export"} 0
+jobs_accepted_total{queue="report"} 0
 `
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "http_requests_total", "jobs_accepted_total"); err != nil {
 		t.Error(err)

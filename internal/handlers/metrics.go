@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"errors"
+	"iter"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -16,7 +17,10 @@ type metrics struct {
 	accepted *prometheus.CounterVec
 }
 
-func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+// newMetrics registers the metrics. The count of accepted jobs is there for every
+// queue from the start: one that begins with its first job begins at 1, which no
+// rate ever shows.
+func newMetrics(registry prometheus.Registerer, queues iter.Seq[string]) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "http_requests_total", Help: "Requests answered.",
@@ -34,6 +38,9 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		accepted: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jobs_accepted_total", Help: "Jobs acknowledged with a 202.",
 		}, []string{"queue"}),
+	}
+	for queue := range queues {
+		m.accepted.WithLabelValues(queue)
 	}
 	var problems []error
 	for _, c := range []prometheus.Collector{m.requests, m.duration, m.inFlight, m.waiting, m.accepted} {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -77,7 +78,7 @@ func (a *API) readCallers() (err error) {
 }
 
 func (a *API) measure() (err error) {
-	a.metrics, err = newMetrics(a.o.Registry)
+	a.metrics, err = newMetrics(a.o.Registry, maps.Keys(a.o.Queues))
 	return err
 }
 
