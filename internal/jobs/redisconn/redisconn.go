@@ -48,6 +48,7 @@ type Options struct {
 type Conn struct {
 	redis.UniversalClient
 	options redis.UniversalOptions
+	dial    dialFunc
 }
 
 // Open checks the options and returns a connection. It does not dial: a server
@@ -57,7 +58,22 @@ func Open(o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{UniversalClient: redis.NewUniversalClient(&universal), options: universal}, nil
+	c := &Conn{options: universal, dial: o.Dial}
+	if c.dial == nil {
+		c.dial = overNetwork(universal.DialTimeout, universal.TLSConfig)
+	}
+	c.UniversalClient = c.client(universal)
+	return c, nil
+}
+
+// client makes a client that dials as we do.
+func (c *Conn) client(o redis.UniversalOptions) redis.UniversalClient {
+	o.Dialer = newRedialer(c.dial).connect
+	client := redis.NewUniversalClient(&o)
+	if o.MasterName != "" {
+		client.AddHook(sentinelsDown{})
+	}
+	return client
 }
 
 // Dedicated returns a client with one connection of its own, for a call that
@@ -71,7 +87,7 @@ func (c *Conn) Dedicated(name string, wait time.Duration) redis.UniversalClient 
 	o.MaxIdleConns = 1
 	o.ReadTimeout = wait + 3*time.Second
 	o.ConnMaxIdleTime = -1
-	return redis.NewUniversalClient(&o)
+	return c.client(o)
 }
 
 // IsCluster reports whether keys have slots here.
@@ -87,7 +103,7 @@ func (o Options) universal() (redis.UniversalOptions, error) {
 		SentinelPassword: o.SentinelPassword,
 		IsClusterMode:    o.Cluster,
 		PoolSize:         o.PoolSize,
-		Dialer:           o.Dial,
+		DialerRetries:    1, // the queue tries again, and knows how long
 		DialTimeout:      orDefault(o.DialTimeout, 2*time.Second),
 		ReadTimeout:      orDefault(o.CallTimeout, 3*time.Second),
 		WriteTimeout:     orDefault(o.CallTimeout, 3*time.Second),

@@ -1,0 +1,145 @@
+package redisconn
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+var errRefused = errors.New("connection refused")
+
+// switchable is a server in memory that can be down.
+type switchable struct {
+	up    atomic.Bool
+	dials atomic.Int64
+}
+
+func (s *switchable) dial(context.Context, string, string) (net.Conn, error) {
+	s.dials.Add(1)
+	if !s.up.Load() {
+		return nil, errRefused
+	}
+	ours, theirs := net.Pipe()
+	go answer(theirs)
+	return patient{ours}, nil
+}
+
+// patient knows no deadlines: the client library reckons them with a clock that
+// is not the bubble's.
+type patient struct{ net.Conn }
+
+func (patient) SetDeadline(time.Time) error      { return nil }
+func (patient) SetReadDeadline(time.Time) error  { return nil }
+func (patient) SetWriteDeadline(time.Time) error { return nil }
+
+// answer says to every command that all is well, and that it knows no HELLO.
+func answer(conn net.Conn) {
+	defer conn.Close()
+	lines := bufio.NewScanner(conn)
+	replies := map[string]string{"hello": "-ERR unknown command\r\n", "ping": "+PONG\r\n"}
+	for lines.Scan() {
+		reply, ok := replies[strings.ToLower(lines.Text())]
+		if !ok {
+			continue // a length, or an argument
+		}
+		if _, err := io.WriteString(conn, reply); err != nil {
+			return
+		}
+	}
+}
+
+func openDown(t *testing.T, o Options) (*switchable, *Conn) {
+	t.Helper()
+	server := &switchable{}
+	o.Dial = server.dial
+	conn, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server, conn
+}
+
+// outage has as many calls fail as would make the client library give up
+// dialling for a second at a time.
+func outage(t *testing.T, client redis.UniversalClient, calls int) {
+	t.Helper()
+	for range calls {
+		if err := client.Ping(t.Context()).Err(); !errors.Is(err, errRefused) {
+			t.Fatalf("ping of a server that is down: %v, wanted the dial's error", err)
+		}
+		time.Sleep(rest) // of the bubble's time
+	}
+}
+
+func TestAServerThatIsBackIsUsedAtOnce(t *testing.T) {
+	clients := map[string]func(*Conn) redis.UniversalClient{
+		"calls": func(c *Conn) redis.UniversalClient { return c },
+		"waits": func(c *Conn) redis.UniversalClient { return c.Dedicated("", time.Second) },
+	}
+	for name, clientOf := range clients {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, conn := openDown(t, Options{URL: "redis://127.0.0.1:1", PoolSize: 4})
+				defer conn.Close()
+				client := clientOf(conn)
+				defer client.Close()
+				outage(t, client, 20)
+				server.up.Store(true)
+				if err := client.Ping(t.Context()).Err(); err != nil {
+					t.Errorf("the first ping after the outage: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestAServerThatIsDownIsNotStormed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, conn := openDown(t, Options{URL: "redis://127.0.0.1:1", PoolSize: 4})
+		defer conn.Close()
+		for range 1000 {
+			if err := conn.Ping(t.Context()).Err(); !errors.Is(err, errRefused) {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Millisecond) // of the bubble's time
+		}
+		if n := server.dials.Load(); n < 10 || n > 20 {
+			t.Errorf("%d dials in a second, wanted one each %s", n, rest)
+		}
+	})
+}
+
+func TestADialThatNobodyWaitsForLeavesNothingInThePool(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r := newRedialer(func(context.Context, string, string) (net.Conn, error) {
+		cancel()
+		return nil, context.Canceled
+	})
+	if conn, err := r.connect(ctx, "tcp", "there:1"); !errors.Is(err, context.Canceled) || conn != nil {
+		t.Errorf("connect: %v, %v", conn, err)
+	}
+	if err := r.resting("there:1"); err != nil {
+		t.Errorf("the server is blamed: %v", err)
+	}
+}
+
+func TestSentinelsThatAreBackAreAskedAtOnce(t *testing.T) {
+	silent := func(context.Context, string, string) (net.Conn, error) { return nil, errRefused }
+	connect := sentinelsDown{}.DialHook(silent)
+	conn, err := connect(t.Context(), "tcp", "main")
+	if err != nil {
+		t.Fatalf("connect: %v, which the pool would count", err)
+	}
+	if _, err := conn.Write(nil); !errors.Is(err, errRefused) {
+		t.Errorf("write: %v, wanted the dial's error", err)
+	}
+}
