@@ -18,6 +18,9 @@ type Rules struct {
 	FIFO bool
 	// Shutdown is how long jobs may run on after their process was asked to stop.
 	Shutdown time.Duration
+	// Wake is how long a job that is not put off may wait for its first start, and
+	// Recovery how long for its next one when its process has died; 0 is no bound.
+	Wake, Recovery time.Duration
 	// Ignore are ids that a fault put there or broke: nothing is promised of them.
 	Ignore map[string]bool
 }
@@ -131,11 +134,28 @@ func (j *judge) known(id string, l *life, firsts map[string]string) {
 		return
 	}
 	firsts[l.key] = id
-	if len(l.starts) > 0 && a.acked != 0 && !l.put {
-		first := slices.MinFunc(l.starts, func(a, b start) int { return cmp.Compare(a.at, b.at) })
-		j.waits = append(j.waits, max(0, first.at-a.acked))
+	if len(l.starts) > 0 {
+		j.punctual(id, l, a)
 	}
 }
+
+// punctual checks when a job began.
+func (j *judge) punctual(id string, l *life, a *asked) {
+	first := slices.MinFunc(l.starts, func(a, b start) int { return cmp.Compare(a.at, b.at) }).at
+	if first < a.due {
+		j.report.find(Early, id, "began %s before it was due", micros(a.due-first))
+	}
+	if a.acked == 0 || a.due != 0 {
+		return
+	}
+	waited := max(0, first-a.acked)
+	j.waits = append(j.waits, waited)
+	if j.rules.Wake > 0 && micros(waited) > j.rules.Wake {
+		j.report.find(Late, id, "began %s after it was acknowledged", micros(waited))
+	}
+}
+
+func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
 
 // attempts checks that each began when the one before was over.
 func (j *judge) attempts(id string, l *life) {
@@ -146,7 +166,7 @@ func (j *judge) attempts(id string, l *life) {
 			j.report.find(SecondStart, id, "attempt %d began in %d at %d; attempt %d in %d (%s, since %d) was not over, its lease held until %d",
 				next.n, next.pid, next.at, before.n, before.pid, before.token, before.at, l.leaseOf(before.token))
 		}
-		j.recovered(l, before, next)
+		j.recovered(id, l, before, next)
 	}
 }
 
@@ -179,7 +199,7 @@ func (l *life) leaseOf(token string) int64 {
 }
 
 // recovered measures how long a job waited that lost its process.
-func (j *judge) recovered(l *life, before, next start) {
+func (j *judge) recovered(id string, l *life, before, next start) {
 	death, died := j.deaths[before.pid]
 	if !died || next.at < death || before.at > death {
 		return
@@ -191,6 +211,9 @@ func (j *judge) recovered(l *life, before, next start) {
 	}
 	j.report.Recovered++
 	j.recovery = append(j.recovery, next.at-death)
+	if j.rules.Recovery > 0 && micros(next.at-death) > j.rules.Recovery {
+		j.report.find(Late, id, "began again %s after its worker had died", micros(next.at-death))
+	}
 }
 
 // outcome checks how a job ended, and that it did so once.
@@ -211,6 +234,7 @@ func (j *judge) outcome(id string, l *life) {
 	}
 	result := j.settled(id)
 	j.agree(id, l, result)
+	j.zombies(id, l)
 	a := j.asked[l.key]
 	if result == "" || a == nil {
 		return
@@ -224,6 +248,35 @@ func (j *judge) agree(id string, l *life, result string) {
 	for _, e := range l.ends {
 		if (e.word == "completed" || e.word == "failed") && e.word != result {
 			j.report.find(Finishes, id, "a worker was told that it %s, the queue says %s", e.word, result)
+		}
+		if e.word == "lost" && len(l.starts) == 1 && len(l.finals) > 0 {
+			j.report.find(Finishes, id, "its only attempt was told that its outcome was lost, the queue says %s", result)
+		}
+	}
+}
+
+// zombies checks that no outcome was accepted that was sent after a later attempt
+// had begun.
+func (j *judge) zombies(id string, l *life) {
+	for _, e := range l.ends {
+		if e.word == "lost" || e.word == "released" { // over the head of a handler that does not return
+			continue
+		}
+		sent, token := int64(0), ""
+		for _, s := range l.starts {
+			if s.n == e.n {
+				token = s.token
+			}
+		}
+		for _, r := range l.returns {
+			if r.token == token {
+				sent = r.at
+			}
+		}
+		for _, s := range l.starts {
+			if s.n > e.n && sent > s.at {
+				j.report.find(Finishes, id, "attempt %d was %s with an outcome sent at %d, after attempt %d had begun at %d", e.n, e.word, sent, s.n, s.at)
+			}
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 // 2, and 9, which drives them and follows the event stream.
 const good = `
 1 P 1 produce start
-10 I k completed 100
+10 I k completed 100 0
 20 A k id 0
 1 P 2 work start
 30 L id t:1 1 5000030
@@ -40,14 +40,14 @@ func TestEachKindOfFinding(t *testing.T) {
 		want    map[check.Kind]int
 	}{
 		"nothing":                             {},
-		"an acknowledged job that is nowhere": {lines: "1 P 1 produce start\n10 I k completed 100\n20 A k id 0\n", want: one(check.Lost)},
-		"a job whose add nobody heard of may be nowhere": {lines: "1 P 1 produce start\n10 I k completed 100\n20 U k id \"gone\"\n"},
+		"an acknowledged job that is nowhere": {lines: "1 P 1 produce start\n10 I k completed 100 0\n20 A k id 0\n", want: one(check.Lost)},
+		"a job whose add nobody heard of may be nowhere": {lines: "1 P 1 produce start\n10 I k completed 100 0\n20 U k id \"gone\"\n"},
 		"a job that waits for ever": {
-			lines:  "1 P 1 produce start\n10 I k completed 100\n20 A k id 0\n",
+			lines:  "1 P 1 produce start\n10 I k completed 100 0\n20 A k id 0\n",
 			census: stored("id", "wait"), want: one(check.Stuck),
 		},
 		"a job that waits without a marker": {
-			lines:  "1 P 1 produce start\n10 I k completed 100\n20 A k id 0\n",
+			lines:  "1 P 1 produce start\n10 I k completed 100 0\n20 A k id 0\n",
 			census: func(c *census.Census) { stored("id", "wait")(c); c.Marker = false },
 			want:   map[check.Kind]int{check.Stuck: 1, check.Leftover: 1},
 		},
@@ -55,7 +55,7 @@ func TestEachKindOfFinding(t *testing.T) {
 		"a job that nobody asked for":        {without: "I k", want: one(check.Unexpected)},
 		"a stored job that nobody asked for": {census: stored("other", "completed"), want: one(check.Unexpected)},
 		"one job under two ids":              {more: "60 L id2 u:1 1 5000060\n61 S k id2 u:1 1\n62 X k id2\n63 R id2 u:1\n64 E id2 1 completed\n", want: one(check.Duplicate)},
-		"a denied add":                       {lines: "1 P 1 produce start\n10 I k completed 100\n20 D k - \"no\"\n", want: one(check.FalseError)},
+		"a denied add":                       {lines: "1 P 1 produce start\n10 I k completed 100 0\n20 D k - \"no\"\n", want: one(check.FalseError)},
 		"a first add called a repetition":    {without: "A k id 0", more: "20 A k id 1\n", want: one(check.FalseError)},
 		"an attempt under another's lease": {
 			without: "R id", more: "45 L id u:1 2 5000045\n46 S k id u:1 2\n", want: one(check.SecondStart),
@@ -80,23 +80,34 @@ func TestEachKindOfFinding(t *testing.T) {
 		"a failure of a job that does not fail": {
 			lines: strings.ReplaceAll(strings.ReplaceAll(good, "V id completed", "V id failed"), "1 completed\n1", "1 failed\n1"), want: one(check.Innocent),
 		},
-		"a success of a job that cannot": {lines: strings.Replace(good, "I k completed", "I k failed", 1), want: one(check.Spared)},
-		"a success without its effect":   {without: "X k", want: one(check.NoEffect)},
-		"a lock that is left":            {census: func(c *census.Census) { c.Locks["id"] = true }, want: one(check.Leftover)},
-		"a hash that is left":            {census: func(c *census.Census) { c.Hashes["id"] = true }, want: one(check.Leftover)},
-		"a key that is left":             {census: func(c *census.Census) { c.Strange = []string{"id:odd"} }, want: one(check.Leftover)},
-		"a place without a hash":         {census: func(c *census.Census) { c.Places["id"] = []string{"completed"} }, want: one(check.Leftover)},
+		"a success of a job that cannot":     {lines: strings.Replace(good, "I k completed", "I k failed", 1), want: one(check.Spared)},
+		"a success without its effect":       {without: "X k", want: one(check.NoEffect)},
+		"a lock that is left":                {census: func(c *census.Census) { c.Locks["id"] = true }, want: one(check.Leftover)},
+		"a hash that is left":                {census: func(c *census.Census) { c.Hashes["id"] = true }, want: one(check.Leftover)},
+		"a key that is left":                 {census: func(c *census.Census) { c.Strange = []string{"id:odd"} }, want: one(check.Leftover)},
+		"a place without a hash":             {census: func(c *census.Census) { c.Places["id"] = []string{"completed"} }, want: one(check.Leftover)},
+		"a job that begins before it is due": {lines: strings.Replace(good, "completed 100 0", "completed 100 32", 1), want: one(check.Early)},
+		"a job that begins late":             {rules: check.Rules{Wake: 10 * time.Microsecond}, want: one(check.Late)},
+		"a job that is recovered late": {
+			lines: without(without(good, "R id"), "E id"), more: "45 P 2 work gone\n5000100 L id u:1 2 9000000\n5000101 S k id u:1 2\n",
+			rules: check.Rules{Recovery: 5 * time.Second}, want: one(check.Late),
+		},
+		"an outcome that was accepted and called lost": {lines: strings.Replace(good, "50 E id 1 completed", "50 E id 1 lost", 1), want: one(check.Finishes)},
+		"a zombie's outcome that was accepted": {
+			lines: strings.Replace(good, "50 E id 1", "5000050 E id 1", 1), without: "R id",
+			more: "5000031 L id u:1 2 9000045\n5000032 S k id u:1 2\n5000040 R id t:1\n", want: one(check.Finishes),
+		},
 		"two places": {census: func(c *census.Census) {
 			stored("id", "completed")(c)
 			c.Places["id"] = []string{"completed", "failed"}
 		}, want: one(check.Leftover)},
 		"a job that a fault broke": {
-			lines: "1 P 1 produce start\n10 I k completed 100\n20 A k id 0\n", rules: check.Rules{Ignore: map[string]bool{"id": true}},
+			lines: "1 P 1 produce start\n10 I k completed 100 0\n20 A k id 0\n", rules: check.Rules{Ignore: map[string]bool{"id": true}},
 		},
 		"one that overtook another":                   {more: overtaking, rules: check.Rules{FIFO: true}, want: one(check.Inversion)},
 		"one that overtook, where that is no promise": {more: overtaking},
 		"one that overtook what was given back":       {more: overtaking + "27 V id stalled \"\"\n", rules: check.Rules{FIFO: true}},
-		"one of another priority":                     {more: strings.Replace(overtaking, "completed 100", "completed 10", 1), rules: check.Rules{FIFO: true}},
+		"one of another priority":                     {more: strings.Replace(overtaking, "completed 100 0", "completed 10 0", 1), rules: check.Rules{FIFO: true}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -117,7 +128,7 @@ func TestEachKindOfFinding(t *testing.T) {
 }
 
 // overtaking is a job that came after the good one and began before it.
-const overtaking = `21 I l completed 100
+const overtaking = `21 I l completed 100 0
 22 A l jd 0
 25 L jd t:0 1 5000000
 26 S l jd t:0 1
@@ -206,7 +217,7 @@ func TestOneInTenThousandIsFound(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("1 P 1 produce start\n")
 	for i := range 10_000 {
-		fmt.Fprintf(&b, "%d I k%d completed 1\n%d A k%d id%d 0\n", i+2, i, i+3, i, i)
+		fmt.Fprintf(&b, "%d I k%d completed 1 0\n%d A k%d id%d 0\n", i+2, i, i+3, i, i)
 		if i != lost {
 			fmt.Fprintf(&b, "%d S k%d id%d t:%d 1\n%d X k%d id%d\n%d R id%d t:%d\n%d E id%d 1 completed\n", i+4, i, i, i, i+5, i, i, i+6, i, i, i+7, i)
 		}

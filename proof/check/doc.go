@@ -12,12 +12,16 @@
 //	second start  an attempt that began while the one before had neither returned,
 //	              nor ended, nor outlived its lease
 //	finishes      more than one accepted finish of a job, or workers and queue
-//	              that tell different things of it
+//	              that tell different things of it; an outcome that was accepted after
+//	              a later attempt had begun
 //	innocent      a job that failed although it does not fail
 //	spared        a job that completed although it cannot
 //	no effect     a job that completed without its effect
 //	inversion     a job that began before one that stood before it, where the
 //	              order is promised: one priority, one job at a time
+//	early         a job that began before it was due
+//	late          a job that began, or was taken back from a dead worker, later than
+//	              the plan allows
 //	leftover      a hash in no place, a place without a hash, two places, a lock or
 //	              a key that nobody needs, work that waits without a marker
 //

@@ -30,7 +30,7 @@ type asked struct {
 	doubts   int
 	denied   string
 	known    bool // acknowledged as a repetition that it was not
-	delayed  bool
+	due      int64
 }
 
 // life is what workers and the queue tell of one id.
@@ -135,7 +135,7 @@ func (h *history) addAnswer(e *ledger.Entry) {
 	}
 	switch e.Kind {
 	case ledger.Intent:
-		a.at, a.want, a.priority = e.At, e.Word, e.N
+		a.at, a.want, a.priority, a.due = e.At, e.Word, e.N, e.Until
 	case ledger.Acked:
 		a.acked, a.known = e.At, e.N == 1
 	case ledger.Denied:

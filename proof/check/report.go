@@ -24,13 +24,15 @@ const (
 	Spared      Kind = "spared"
 	NoEffect    Kind = "no effect"
 	Inversion   Kind = "inversion"
+	Early       Kind = "early"
+	Late        Kind = "late"
 	Leftover    Kind = "leftover"
 )
 
 // Kinds lists them all.
 func Kinds() []Kind {
 	return []Kind{
-		Lost, Stuck, Unexpected, Duplicate, FalseError, SecondStart, Finishes, Innocent, Spared, NoEffect, Inversion, Leftover,
+		Lost, Stuck, Unexpected, Duplicate, FalseError, SecondStart, Finishes, Innocent, Spared, NoEffect, Inversion, Early, Late, Leftover,
 	}
 }
 

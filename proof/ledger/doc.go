@@ -10,7 +10,8 @@
 // machine share and nobody can step. The kinds, and the words that follow:
 //
 //	P  pid role what            a process: start, stop (asked to), done, gone (killed)
-//	I  key want priority        a producer is about to add the job of that key
+//	I  key want priority due    a producer is about to add the job of that key, which
+//	                            must not begin before due; 0 is at once
 //	A  key id existed           the add was acknowledged; existed is 0 or 1
 //	D  key id "error"           it was denied: the job is not there
 //	U  key id "error"           nobody knows: the job may be there

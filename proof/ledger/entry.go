@@ -34,7 +34,7 @@ type Entry struct {
 
 	Key, ID, Token string
 	N              int64  // attempt, priority, existed, goroutines
-	Until          int64  // microseconds: when a lease ends; descriptors of Vitals
+	Until          int64  // microseconds: when a lease ends, before when a job must not begin; descriptors of Vitals
 	Bytes          int64  // resident memory of Vitals
 	Word           string // what, want, status, name
 	Text           string // an error, a reason, a role
@@ -47,7 +47,7 @@ func (k Kind) shape() string {
 	case Process:
 		return "pxw"
 	case Intent:
-		return "kwn"
+		return "kwnu"
 	case Acked:
 		return "kin"
 	case Denied, Unknown:

@@ -39,7 +39,7 @@ func victim(dir string) int {
 
 func samples() []ledger.Entry {
 	return []ledger.Entry{
-		{At: 1, Kind: ledger.Intent, Key: "p-1", Word: "completed", N: 100},
+		{At: 1, Kind: ledger.Intent, Key: "p-1", Word: "completed", N: 100, Until: 7},
 		{At: 2, Kind: ledger.Acked, Key: "p-1", ID: "id-1", N: 1},
 		{At: 3, Kind: ledger.Denied, Key: "p-2", Text: "two words\nand a line"},
 		{At: 4, Kind: ledger.Unknown, Key: "p-3", ID: "id-3", Text: ""},

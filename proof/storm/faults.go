@@ -7,14 +7,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/tandemq/tandem/internal/jobs/worker"
 	"github.com/tandemq/tandem/internal/redistest"
 	"github.com/tandemq/tandem/proof/inject"
 	"github.com/tandemq/tandem/proof/ledger"
 )
-
-// lease is how long a lock holds on a site: what is shipped.
-const lease = worker.DefaultLockDuration
 
 // patience is how long a trap waits for its script.
 const patience = 5 * time.Second
@@ -27,6 +23,7 @@ func do(name string, strike func(ctx context.Context, r *rand.Rand) error) injec
 // OfWorkers are the faults of worker processes: all ways to die and to stand
 // still, at random moments and at the border of each script.
 func (s *Site) OfWorkers() Lane {
+	lease := s.setup.Lease
 	faults := []inject.Fault{
 		do("worker.kill", func(_ context.Context, r *rand.Rand) error { return s.oneWorker(r).signal(syscall.SIGKILL) }),
 		do("worker.kill-all", func(context.Context, *rand.Rand) error { return signalAll(s.workers, syscall.SIGKILL) }),
@@ -45,6 +42,7 @@ func (s *Site) OfWorkers() Lane {
 
 // OfLinks are the faults between processes and the server, and of producers.
 func (s *Site) OfLinks() Lane {
+	lease := s.setup.Lease
 	var faults []inject.Fault
 	for _, script := range []string{"settle", "renew", "sweep"} {
 		faults = append(faults, s.cut("link.cut-"+script, s.everyWorker, script), s.drop("link.drop-"+script, s.everyWorker, script))
@@ -68,7 +66,7 @@ func (s *Site) OfLinks() Lane {
 
 // OfServer are the faults of the server, its disk, and of everything at once.
 func (s *Site) OfServer() Lane {
-	server, span := s.Server.Instance, func(a, b time.Duration) inject.Span { return inject.Span{Min: a, Max: b} }
+	lease, server, span := s.setup.Lease, s.Server.Instance, func(a, b time.Duration) inject.Span { return inject.Span{Min: a, Max: b} }
 	faults := []inject.Fault{
 		s.returning(inject.Crash(server, span(0, 2*time.Second))),
 		s.returning(s.everything(inject.Crash(server, span(0, time.Second)))),

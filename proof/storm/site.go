@@ -1,8 +1,10 @@
 package storm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"sync"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tandemq/tandem/internal/jobs/worker"
 	"github.com/tandemq/tandem/proof/census"
 	"github.com/tandemq/tandem/proof/check"
 	"github.com/tandemq/tandem/proof/inject"
@@ -20,9 +23,11 @@ import (
 
 // Setup says what stands on a site.
 type Setup struct {
-	Subject string   // the program
-	Workers int      // processes
-	Work    []string // further flags of each worker
+	Subject string        // the program
+	Scripts fs.FS         // the queue's scripts that it has; nil for those of this tree
+	Lease   time.Duration // 0 is what is shipped
+	Workers int           // processes
+	Work    []string      // further flags of each worker
 	// Extra are command lines of further workers, of other makes.
 	Extra []func(url, dir string) []string
 
@@ -71,8 +76,8 @@ type Site struct {
 	ignored  sync.Map // ids that a fault broke
 }
 
-// scriptsDir is where the queue's scripts are, seen from the packages of proof.
-const scriptsDir = "../../internal/jobs/internal/broker/scripts"
+// ScriptsDir is where the queue's scripts are, seen from the packages of proof.
+const ScriptsDir = "../../internal/jobs/internal/broker/scripts"
 
 // New starts the server of a site and opens its books.
 func New(tb testing.TB, setup Setup) *Site {
@@ -81,7 +86,11 @@ func New(tb testing.TB, setup Setup) *Site {
 	s.Server = inject.NewDisk(tb, append(inject.Config(), "appendonly yes", "appendfsync always", "maxmemory-policy noeviction")...)
 	s.client = s.Server.Client(tb)
 	var err error
-	if s.scripts, err = scriptNames(os.DirFS(scriptsDir)); err != nil {
+	if s.setup.Scripts == nil {
+		s.setup.Scripts = os.DirFS(ScriptsDir)
+	}
+	s.setup.Lease = cmp.Or(s.setup.Lease, worker.DefaultLockDuration)
+	if s.scripts, err = scriptNames(s.setup.Scripts); err != nil {
 		tb.Fatalf("storm: %v", err)
 	}
 	if s.book, err = ledger.Open(s.dir, "storm"); err != nil {
@@ -125,7 +134,7 @@ func (s *Site) common(mode, url string) []string {
 }
 
 func (s *Site) workLine(url string) []string {
-	return append(s.common("work", url), s.setup.Work...)
+	return append(append(s.common("work", url), "-lock", s.setup.Lease.String()), s.setup.Work...)
 }
 
 // produceLine is the next chunk of jobs. A producer that was killed has left a
@@ -187,11 +196,12 @@ func (s *Site) judge(ctx context.Context) *check.Report {
 	if err != nil {
 		s.tb.Fatalf("storm: %v", err)
 	}
-	for _, p := range s.problems {
-		s.tb.Errorf("storm: %s", p)
-	}
 	return report
 }
+
+// Problems are what happened that no fault explains: a process that ended with
+// an error, a fault that did not heal. Call it after Finish.
+func (s *Site) Problems() []string { return s.problems }
 
 // awaitEmpty waits until nothing waits, runs or is put off. A queue that does not
 // become empty is judged as it is.

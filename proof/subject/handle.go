@@ -33,7 +33,7 @@ func (w *workman) handle(ctx context.Context, t *worker.Task) (any, error) {
 	if err := work(ctx, &job); err != nil {
 		return nil, err
 	}
-	if err := do(&job, t.Attempt); err != nil {
+	if err := do(&job, len(t.Stacktrace)); err != nil {
 		return nil, err
 	}
 	w.book.Add(ledger.Entry{Kind: ledger.Effect, Key: job.Key, ID: t.ID})
@@ -61,14 +61,16 @@ func work(ctx context.Context, job *task.Task) error {
 
 var errAsked = errors.New("failed as it was told to")
 
-func do(job *task.Task, attempt int) error {
+// do ends the attempt. It counts failures by what is stored of them, so that an
+// attempt which a shutdown or a death used up is one too few.
+func do(job *task.Task, failures int) error {
 	switch job.Do {
 	case task.Fail:
-		if attempt <= job.Times {
+		if failures < job.Times {
 			return errAsked
 		}
 	case task.Panic:
-		if attempt <= job.Times {
+		if failures < job.Times {
 			panic(errAsked)
 		}
 	case task.Refuse:

@@ -127,7 +127,7 @@ func (p *producer) order(r *rand.Rand, i int) order {
 
 // add stores one job, however long it takes, and writes down each answer.
 func (p *producer) add(ctx context.Context, o order) {
-	p.book.Add(ledger.Entry{Kind: ledger.Intent, Key: o.task.Key, Word: string(o.task.Want()), N: int64(o.options.Priority)})
+	p.book.Add(ledger.Entry{Kind: ledger.Intent, Key: o.task.Key, Word: string(o.task.Want()), N: int64(o.options.Priority), Until: due(o.options)})
 	for unsure := false; ctx.Err() == nil; unsure = true {
 		added, err := p.try(ctx, o)
 		e := ledger.Entry{Kind: ledger.Acked, Key: o.task.Key, ID: added.ID}
@@ -149,6 +149,15 @@ func (p *producer) add(ctx context.Context, o order) {
 			return
 		}
 	}
+}
+
+// due is before when a job must not begin: the server counts its delay from when
+// it hears of it, which is later than now.
+func due(o jobs.Options) int64 {
+	if o.Delay == 0 {
+		return 0
+	}
+	return ledger.In(o.Delay)
 }
 
 func (p *producer) try(ctx context.Context, o order) (queue.Added, error) {

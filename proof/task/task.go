@@ -16,7 +16,7 @@ type Task struct {
 	Key   string `json:"k"`            // the producer's name for the job
 	Do    Deed   `json:"do"`           // what the handler does
 	Ms    int    `json:"ms,omitempty"` // how long it works before that
-	Times int    `json:"n,omitempty"`  // on how many attempts, for Fail and Panic
+	Times int    `json:"n,omitempty"`  // how often, for Fail and Panic
 	Bytes int    `json:"b,omitempty"`  // how much memory, for Eat
 }
 
