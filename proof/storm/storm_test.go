@@ -23,7 +23,7 @@ func TestNothingIsLostInAStorm(t *testing.T) {
 		Produce: []string{
 			"-rate", strconv.Itoa(1 + int(float64(*jobCount)/lasting.Seconds()/producers)), "-parallel", "16", "-patience", "700ms",
 			"-fail", "20", "-panic", "5", "-refuse", "10", "-exhaust", "5", "-eat", "2", "-deaf", "2", "-delayed", "50",
-			"-work", "10ms", "-long", "5", "-long-for", "3s",
+			"-work", "40ms", "-long", "10", "-long-for", "2500ms",
 		},
 		Rules: check.Rules{Shutdown: shutdown}, Patience: time.Minute,
 	})
@@ -32,6 +32,9 @@ func TestNothingIsLostInAStorm(t *testing.T) {
 	site.Run(t.Context(), plan)
 	report := site.Finish(t.Context())
 	t.Logf("seed %d\n%s", *seed, report)
+	for _, p := range site.Problems() {
+		t.Error(p)
+	}
 	if !report.Clean() {
 		t.Errorf("promises broken; run it again with -args -seed=%d", *seed)
 	}

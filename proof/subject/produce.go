@@ -57,6 +57,7 @@ func (p *producer) register(f *flag.FlagSet) {
 	f.IntVar(&p.mix.Exhaust, "exhaust", 0, "of a thousand, use up their attempts")
 	f.IntVar(&p.mix.Eat, "eat", 0, "of a thousand, take memory")
 	f.IntVar(&p.mix.Deaf, "deaf", 0, "of a thousand, ignore their context")
+	f.IntVar(&p.mix.Kill, "poison", 0, "of a thousand, kill their worker")
 	f.DurationVar(&p.mix.Work, "work", 0, "longest usual work")
 	f.IntVar(&p.mix.Long, "long", 0, "of a thousand, work for -long-for")
 	f.DurationVar(&p.mix.LongFor, "long-for", 0, "work of the long ones")

@@ -62,10 +62,10 @@ func (t *Task) Options() jobs.Options {
 // Mix says how many of a thousand jobs do what; the others succeed. The zero
 // value is jobs that succeed at once.
 type Mix struct {
-	Fail, Panic, Refuse, Exhaust, Eat, Deaf int
-	Work                                    time.Duration // at most, at random
-	Long                                    int           // of a thousand, work LongFor
-	LongFor                                 time.Duration
+	Fail, Panic, Refuse, Exhaust, Eat, Deaf, Kill int
+	Work                                          time.Duration // at most, at random
+	Long                                          int           // of a thousand, work LongFor
+	LongFor                                       time.Duration
 }
 
 // Draw makes a task.
@@ -87,7 +87,7 @@ func (m Mix) deed(n int) Deed {
 	for _, share := range []struct {
 		of int
 		do Deed
-	}{{m.Fail, Fail}, {m.Panic, Panic}, {m.Refuse, Refuse}, {m.Exhaust, Exhaust}, {m.Eat, Eat}, {m.Deaf, Deaf}} {
+	}{{m.Fail, Fail}, {m.Panic, Panic}, {m.Refuse, Refuse}, {m.Exhaust, Exhaust}, {m.Eat, Eat}, {m.Deaf, Deaf}, {m.Kill, Kill}} {
 		if n -= share.of; n < 0 {
 			return share.do
 		}

@@ -1,0 +1,25 @@
+package storm_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/tandemq/tandem/proof/storm"
+)
+
+// Each short scenario, in which the mutants are caught, is clean without them.
+func TestScenariosAreClean(t *testing.T) {
+	t.Parallel()
+	scenarios := storm.Scenarios()
+	for _, name := range slices.Sorted(maps.Keys(scenarios)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			outcome := scenarios[name].Run(t, subject, nil, *seed)
+			t.Log(outcome.Report)
+			if !outcome.Clean() {
+				t.Errorf("promises broken with -args -seed=%d; problems: %v", *seed, outcome.Problems)
+			}
+		})
+	}
+}
