@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,11 +17,13 @@ import (
 
 // attempt is a job that one slot is running.
 type attempt struct {
-	task    *Task
-	token   string
-	corrupt error
-	cancel  context.CancelCauseFunc
-	ctx     context.Context
+	taken  broker.Taken
+	cancel context.CancelCauseFunc
+	ctx    context.Context
+
+	loading sync.Once
+	task    *Task // set by load
+	corrupt error // set by load: the job must not run
 
 	renewed time.Time // when the lock was last known to be ours; the keeper's
 	settled atomic.Bool
@@ -37,19 +40,12 @@ func (a *attempt) claim() bool { return a.settled.CompareAndSwap(false, true) }
 
 // lease is the attempt's lock as the broker knows it.
 func (a *attempt) lease() broker.Lease {
-	return broker.Lease{ID: a.task.ID, Token: a.token, Started: a.task.AttemptsStarted}
+	return broker.Lease{ID: a.taken.ID, Token: a.taken.Token, Started: a.taken.Started}
 }
 
 // begin makes an attempt of a job that was taken.
 func (p *Pool) begin(t broker.Taken) *attempt {
-	a := &attempt{
-		task:    &Task{Job: *t.Job, Attempt: t.Job.AttemptsMade + 1, reports: p.broker},
-		token:   t.Token,
-		corrupt: t.Corrupt,
-		renewed: t.LockEnd.Add(-p.options.LockDuration),
-		started: time.Now(),
-	}
-	a.task.ProcessedBy = p.options.Name
+	a := &attempt{taken: t, renewed: t.LockEnd.Add(-p.options.LockDuration), started: time.Now()}
 	a.ctx, a.cancel = context.WithCancelCause(p.work)
 	p.running.add(a)
 	p.counters.active.Add(1)
@@ -57,15 +53,27 @@ func (p *Pool) begin(t broker.Taken) *attempt {
 	return a
 }
 
+// load makes the task of the stored record. The slot does it before anything
+// else; the pool may have to, when it hands the job back.
+func (p *Pool) load(a *attempt) {
+	a.loading.Do(func() {
+		job, corrupt := a.taken.Load()
+		a.task = &Task{Job: *job, Attempt: job.AttemptsMade + 1, reports: p.broker}
+		a.task.ProcessedBy = p.options.Name
+		a.corrupt = corrupt
+	})
+}
+
 func (p *Pool) tellLease(a *attempt, until time.Time) {
 	if p.options.OnLease != nil {
-		p.options.OnLease(Lease{JobID: a.task.ID, Token: a.token, Attempt: a.task.AttemptsStarted, Until: until})
+		p.options.OnLease(Lease{JobID: a.taken.ID, Token: a.taken.Token, Attempt: a.taken.Started, Until: until})
 	}
 }
 
 // run runs an attempt to its end. It returns false when somebody else has ended
 // it in the meantime.
 func (p *Pool) run(a *attempt) bool {
+	p.load(a)
 	result, err := p.perform(a)
 	e := ending{err: err, cause: context.Cause(a.ctx)}
 	p.running.remove(a)
@@ -89,7 +97,7 @@ func (p *Pool) run(a *attempt) bool {
 func (a *attempt) conclude(p *Pool, v verdict, e ending, result []byte) {
 	job := &a.task.Job
 	a.outcome = broker.Outcome{
-		Kind: v.kind, ID: job.ID, Token: a.token, Value: string(result), Delay: v.delay,
+		Kind: v.kind, ID: job.ID, Token: a.taken.Token, Value: string(result), Delay: v.delay,
 		MaxAttempts: job.MaxAttempts(), Made: job.AttemptsMade, Stalled: job.StalledCount,
 		Started: job.AttemptsStarted,
 	}
@@ -186,7 +194,7 @@ func (p *Pool) enter(a *attempt) (leave func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	deaths, err := p.broker.Isolate(a.ctx, a.task.ID, a.token)
+	deaths, err := p.broker.Isolate(a.ctx, a.task.ID, a.taken.Token)
 	if err != nil {
 		reopen()
 		return nil, err

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -136,6 +137,8 @@ func (x *exchange) reason() bool {
 // its own; then a parked slot goes on. s is nil for a leader that is no slot.
 func (x *exchange) lead(s *seat) {
 	for {
+		// Jobs that end in no time at all end before the call, not just after it.
+		runtime.Gosched()
 		outcomes, want, heed := x.prepare()
 		if !x.apply(s, outcomes, want, x.settle(outcomes, want, heed)) {
 			return

@@ -253,7 +253,10 @@ func (f *fakeRedis) take(fetch broker.Fetch) (taken []broker.Taken) {
 		f.active[job.ID] = &lock{job: job, token: fetch.Token}
 		copied := *job
 		copied.ProcessedOn = f.now()
-		taken = append(taken, broker.Taken{Job: &copied, Token: fetch.Token, LockEnd: time.Now().Add(fetch.LockFor)})
+		taken = append(taken, broker.Taken{
+			ID: job.ID, Token: fetch.Token, LockEnd: time.Now().Add(fetch.LockFor), Started: job.AttemptsStarted,
+			Load: func() (*jobs.Job, error) { return &copied, nil },
+		})
 	}
 	f.waiting = slices.Delete(f.waiting, 0, n)
 	return taken

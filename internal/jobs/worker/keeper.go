@@ -104,7 +104,7 @@ func (p *Pool) renew(batch []*attempt) {
 			a.renewed = sent
 			p.tellLease(a, sent.Add(p.options.LockDuration))
 		case errors.Is(err, jobs.ErrLockLost) && !a.settled.Load():
-			p.log.Warn("lock lost, job is cancelled", slog.String("job_id", a.task.ID), slog.Any("error", err))
+			p.log.Warn("lock lost, job is cancelled", slog.String("job_id", a.taken.ID), slog.Any("error", err))
 			a.cancel(err)
 		}
 	}

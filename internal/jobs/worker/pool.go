@@ -228,7 +228,8 @@ func (p *Pool) handBack() {
 	var abandoned []*attempt
 	for _, a := range p.running.all() {
 		if a.claim() {
-			p.log.Warn("job handed back while its handler still runs", slog.String("job_id", a.task.ID))
+			p.log.Warn("job handed back while its handler still runs", slog.String("job_id", a.taken.ID))
+			p.load(a)
 			a.conclude(p, verdict{kind: broker.Release}, ending{}, nil)
 			abandoned = append(abandoned, a)
 		}
@@ -375,6 +376,7 @@ func (p *Pool) tell(a *attempt) {
 // decline makes the outcome that hands a job back which no slot can run.
 func (p *Pool) decline(t broker.Taken) *attempt {
 	a := p.begin(t)
+	p.load(a)
 	p.running.remove(a)
 	p.counters.active.Add(-1)
 	a.claim()
@@ -387,6 +389,9 @@ func (p *Pool) logAttempt(r Attempt) {
 	level := slog.LevelDebug
 	if r.Status == StatusFailed || r.Status == StatusRetrying {
 		level = slog.LevelWarn
+	}
+	if !p.log.Enabled(context.Background(), level) {
+		return
 	}
 	attrs := []slog.Attr{
 		slog.String("job_id", r.Job.ID), slog.String("job_name", r.Job.Name), slog.Int("attempt", r.Number),

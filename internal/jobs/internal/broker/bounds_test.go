@@ -38,7 +38,7 @@ func TestNoCallGrowsWithTheQueue(t *testing.T) {
 			}
 			var outcomes []broker.Outcome
 			for _, taken := range settled.Taken {
-				o := outcome(broker.Completed, taken.Job.ID)
+				o := outcome(broker.Completed, taken.ID)
 				o.Keep = keepFew
 				outcomes = append(outcomes, o)
 			}
@@ -72,7 +72,7 @@ func TestNoCallGrowsWithTheQueue(t *testing.T) {
 			if err != nil || len(settled.Taken) == 0 {
 				return fmt.Errorf("taken %d: %w", len(settled.Taken), err)
 			}
-			o := outcome(broker.Completed, settled.Taken[0].Job.ID)
+			o := outcome(broker.Completed, settled.Taken[0].ID)
 			o.Token = "t3"
 			_, err = b.Settle(f.ctx, []broker.Outcome{o}, by)
 			return err

@@ -13,17 +13,18 @@ import (
 	"github.com/tandemq/tandem/internal/jobs/internal/wire"
 )
 
-// Broker speaks to Redis about one queue. It holds no state of its own and may
-// be used by many goroutines.
+// Broker speaks to Redis about one queue. It holds nothing of the queue's state
+// and may be used by many goroutines.
 type Broker struct {
-	redis redis.UniversalClient
-	keys  wire.Keys
-	now   int64 // ms that the scripts take for the present; 0 is the server's clock
+	redis   redis.UniversalClient
+	keys    wire.Keys
+	now     int64 // ms that the scripts take for the present; 0 is the server's clock
+	decoder *wire.Decoder
 }
 
 // New returns a broker for the queue with these keys.
 func New(client redis.UniversalClient, keys wire.Keys) *Broker {
-	return &Broker{redis: client, keys: keys}
+	return &Broker{redis: client, keys: keys, decoder: &wire.Decoder{}}
 }
 
 // At is the same broker at a fixed moment, for tests that want every score and

@@ -70,7 +70,7 @@ func (f *fixture) livesALife(t *testing.T) {
 	do("acquit", f.broker().Acquit(f.ctx, "c"))
 	settled, err := f.broker().Settle(f.ctx, []broker.Outcome{outcome(broker.Completed, "a"), outcome(broker.Failed, "b")}, fetch("t2", 1))
 	do("settle", err)
-	if len(settled.Taken) != 1 || settled.Taken[0].Job.ID != "c" {
+	if len(settled.Taken) != 1 || settled.Taken[0].ID != "c" {
 		t.Errorf("settle took %v", settled.Taken)
 	}
 	f.settle(0, by("t2", outcome(broker.Completed, "c")))

@@ -57,11 +57,12 @@ func (f *fixture) oneBrokenField(field, value string) {
 	}
 	var outcomes []broker.Outcome
 	for _, taken := range settled.Taken {
-		o := outcome(broker.Completed, taken.Job.ID)
-		if taken.Corrupt != nil {
-			o = outcome(broker.Failed, taken.Job.ID)
+		job, corrupt := taken.Load()
+		o := outcome(broker.Completed, taken.ID)
+		if corrupt != nil {
+			o = outcome(broker.Failed, taken.ID)
 		}
-		o.Made, o.Stalled = taken.Job.AttemptsMade, taken.Job.StalledCount
+		o.Made, o.Stalled = job.AttemptsMade, job.StalledCount
 		outcomes = append(outcomes, o)
 	}
 	ended, err := b.Settle(f.ctx, outcomes, fetch("t2", 3))
@@ -182,7 +183,7 @@ func TestWhatIsNoJobIsDropped(t *testing.T) {
 				settled, err := f.broker().Settle(f.ctx, nil, fetch("t", 5))
 				ids := []string{}
 				for _, taken := range settled.Taken {
-					ids = append(ids, taken.Job.ID)
+					ids = append(ids, taken.ID)
 				}
 				if diff := cmp.Diff([]string{"good"}, ids); err != nil || diff != "" {
 					t.Errorf("%s in %s: error %v, taken (-want +got):\n%s", kind, place, err, diff)
@@ -232,7 +233,7 @@ func TestNoScoreOfADelayedJobCanStopTheQueue(t *testing.T) {
 			f.add(newJob("good"), late("bad", time.Hour))
 			f.do("zadd Q:delayed " + score + " bad")
 			settled, err := f.broker().Settle(f.ctx, nil, fetch("t", 5))
-			if err != nil || len(settled.Taken) == 0 || settled.Taken[0].Job.ID != "good" {
+			if err != nil || len(settled.Taken) == 0 || settled.Taken[0].ID != "good" {
 				t.Errorf("score %s: taken %v, error %v", score, settled.Taken, err)
 			}
 			if _, err := f.broker().Add(f.ctx, []broker.NewJob{late("later", time.Hour)}); err != nil {

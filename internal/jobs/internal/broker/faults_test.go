@@ -56,7 +56,7 @@ func TestLostRepliesOnTheWireMakeNoDifference(t *testing.T) {
 				}
 				lose()
 				settled, err := f.broker().Settle(f.ctx, nil, fetch("t", 2))
-				if err != nil || len(settled.Taken) != 2 || settled.Taken[0].Job.ID != "a" {
+				if err != nil || len(settled.Taken) != 2 || settled.Taken[0].ID != "a" {
 					t.Fatalf("take: error %v, taken %v", err, settled.Taken)
 				}
 				lose()

@@ -169,8 +169,12 @@ func (f *fixture) describe(s broker.Settled) string {
 		fmt.Fprintf(&b, "result %v\n", err)
 	}
 	for _, taken := range s.Taken {
-		fmt.Fprintf(&b, "taken %s attempt %d made %d stalled %d token %s corrupt %v\n", taken.Job.ID,
-			taken.Job.AttemptsStarted, taken.Job.AttemptsMade, taken.Job.StalledCount, taken.Token, taken.Corrupt)
+		job, corrupt := taken.Load()
+		fmt.Fprintf(&b, "taken %s attempt %d made %d stalled %d token %s corrupt %v\n", job.ID,
+			taken.Started, job.AttemptsMade, job.StalledCount, taken.Token, corrupt)
+		if job.AttemptsStarted != taken.Started {
+			fmt.Fprintf(&b, "its record says %d attempts were started\n", job.AttemptsStarted)
+		}
 	}
 	if !s.NextDue.IsZero() {
 		fmt.Fprintf(&b, "next due in %s\n", s.NextDue.Sub(f.now))

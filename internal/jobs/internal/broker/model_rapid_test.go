@@ -242,7 +242,7 @@ func (p *pair) settleAll(rt *rapid.T, outcomes []broker.Outcome, by broker.Fetch
 	}
 	ids := []string(nil)
 	for _, taken := range got.Taken {
-		ids = append(ids, taken.Job.ID)
+		ids = append(ids, taken.ID)
 	}
 	if diff := cmp.Diff(wantTaken, ids); diff != "" {
 		rt.Fatalf("settle took (-model +queue):\n%s", diff)

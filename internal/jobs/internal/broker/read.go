@@ -10,7 +10,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tandemq/tandem/internal/jobs"
-	"github.com/tandemq/tandem/internal/jobs/internal/wire"
 )
 
 // Get returns a job and its state, both of one moment. A record that breaks the
@@ -33,7 +32,7 @@ func (b *Broker) Get(ctx context.Context, id string) (*jobs.Job, jobs.State, err
 	if err != nil {
 		return nil, jobs.Unknown, fmt.Errorf("get %s: %w", id, err)
 	}
-	job, err := wire.DecodeJob(b.keys.Queue(), id, fields)
+	job, err := b.decoder.DecodeJob(b.keys.Queue(), id, fields)
 	if err != nil {
 		return job, jobs.State(state), fmt.Errorf("stored job %s is corrupt: %w", id, err)
 	}
@@ -128,7 +127,7 @@ func (b *Broker) Page(ctx context.Context, state jobs.State, offset, limit int) 
 		if fields := hashes[i].Val(); len(fields) > 0 {
 			// A corrupt record is shown as far as it can be read: a page with one
 			// bad job must not hide the others.
-			job, _ := wire.DecodeJob(b.keys.Queue(), id, fields)
+			job, _ := b.decoder.DecodeJob(b.keys.Queue(), id, fields)
 			page = append(page, job)
 		}
 	}

@@ -67,15 +67,21 @@ func texts(reply any) ([]string, error) {
 }
 
 // hash reads the flat list of fields and values that HGETALL gives inside a
-// script. Of a field that comes twice the last one counts.
+// script.
 func hash(reply any) (wire.Hash, error) {
 	values, err := texts(reply)
 	if err != nil {
 		return nil, err
 	}
+	return hashOf(values), nil
+}
+
+// hashOf makes a hash of fields and values. Of a field that comes twice the last
+// one counts.
+func hashOf(values []string) wire.Hash {
 	h := make(wire.Hash, len(values)/2)
 	for i := 0; i+1 < len(values); i += 2 {
 		h[values[i]] = values[i+1]
 	}
-	return h, nil
+	return h
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/tandemq/tandem/internal/jobs"
-	"github.com/tandemq/tandem/internal/jobs/internal/wire"
 )
 
 // Kind is what became of an attempt.
@@ -56,11 +55,15 @@ type Fetch struct {
 
 // Taken is a job that is now ours.
 type Taken struct {
-	Job *jobs.Job
-	// Corrupt is what the stored record breaks; the job must not run.
-	Corrupt error
+	ID      string
 	Token   string
 	LockEnd time.Time // by our clock, cautiously: counted from before the call
+	Started int       // attempts started, this one included
+
+	// Load decodes the record. It costs more than all the rest of the reply, so
+	// whoever runs the job does it, not the one who made the call for all. The
+	// error is what the record breaks; the job that comes with it must not run.
+	Load func() (*jobs.Job, error)
 }
 
 // Settled is the answer to one settle call.
@@ -193,12 +196,28 @@ func (b *Broker) readTaken(reply any) ([]Taken, error) {
 		if !ok {
 			return nil, fmt.Errorf("job id is a %T", values[i])
 		}
-		fields, err := hash(values[i+1])
+		fields, err := texts(values[i+1])
 		if err != nil {
 			return nil, err
 		}
-		job, corrupt := wire.DecodeJob(b.keys.Queue(), id, fields)
-		taken = append(taken, Taken{Job: job, Corrupt: corrupt})
+		taken = append(taken, Taken{ID: id, Started: startedOf(fields), Load: func() (*jobs.Job, error) {
+			return b.decoder.DecodeJob(b.keys.Queue(), id, hashOf(fields))
+		}})
 	}
 	return taken, nil
+}
+
+// startedOf reads ats, which the script has checked and put last, unless the
+// call was sent again: then it stands where Redis has it.
+func startedOf(fields []string) int {
+	for i := len(fields) - 2; i >= 0; i -= 2 {
+		if fields[i] == "ats" {
+			n, err := strconv.ParseFloat(fields[i+1], 64)
+			if err != nil {
+				return 0 // a lock without a number of attempts is renewed by its token alone
+			}
+			return int(n)
+		}
+	}
+	return 0
 }

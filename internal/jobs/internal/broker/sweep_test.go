@@ -190,7 +190,7 @@ func TestSweepGivesBackEveryOneOfThousands(t *testing.T) {
 				t.Fatalf("took %d: %v", len(settled.Taken), err)
 			}
 			for _, taken := range settled.Taken {
-				f.die(taken.Job.ID)
+				f.die(taken.ID)
 			}
 		}
 		recovered := map[string]bool{}

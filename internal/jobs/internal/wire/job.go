@@ -18,6 +18,10 @@ type Hash map[string]string
 // reported in the error, with its name, and left at its zero value: the job
 // that comes with the error is still good for showing and for failing.
 func DecodeJob(queue, id string, h Hash) (*jobs.Job, error) {
+	return decodeJob(queue, id, h, DecodeOptions)
+}
+
+func decodeJob(queue, id string, h Hash, decodeOptions func([]byte) (jobs.Options, error)) (*jobs.Job, error) {
 	var r reader
 	job := &jobs.Job{
 		ID:              id,
@@ -42,7 +46,7 @@ func DecodeJob(queue, id string, h Hash) (*jobs.Job, error) {
 		SchedulerID:     h["rjk"],
 		DeduplicationID: h["deid"],
 	}
-	options, err := DecodeOptions([]byte(h["opts"]))
+	options, err := decodeOptions([]byte(h["opts"]))
 	job.Options = options
 	job.Trace = options.Trace
 	return job, errors.Join(append(r.problems, err)...)
