@@ -118,7 +118,9 @@ func TestImagesAreSmallAndSaySo(t *testing.T) {
 		if err != nil || !strings.HasPrefix(said, name+" "+version) {
 			t.Errorf("%s says it is %q, %v", name, said, err)
 		}
-		if size := pulled(t, image); size > maxImage {
+		size := pulled(t, image)
+		t.Logf("%s is pulled as %.1f MiB", name, float64(size)/(1<<20))
+		if size > maxImage {
 			t.Errorf("%s has %d bytes, more than %d", name, size, maxImage)
 		}
 	}

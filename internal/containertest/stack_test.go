@@ -82,14 +82,20 @@ func newStack(t *testing.T) *stack {
 	)
 	s.mailpit = s.start(t, "mailpit", "axllent/mailpit:v1.29",
 		exposed("8025"), testcontainers.WithWaitStrategy(wait.ForHTTP("/readyz").WithPort("8025/tcp")))
-	s.api = s.start(t, "api", s.images.API,
-		testcontainers.WithEnv(s.env(map[string]string{"API_KEYS": "operator:" + key, "RATE_LIMIT": "off"})),
+	s.api = s.startAPI(t, "api")
+	s.client = client{api: endpoint(t, s.api, "8080/tcp"), mails: endpoint(t, s.mailpit, "8025/tcp")}
+	return s
+}
+
+// startAPI starts a process of the api under a name.
+func (s *stack) startAPI(t *testing.T, name string) *testcontainers.DockerContainer {
+	t.Helper()
+	return s.start(t, name, s.images.API,
+		testcontainers.WithEnv(s.env(map[string]string{"API_KEYS": "operator:" + key, "RATE_LIMIT": "off", "DRAIN_DELAY": "2s"})),
 		hardened(s.data), datasets(t),
 		exposed("8080", "8081"),
 		testcontainers.WithWaitStrategy(wait.ForHTTP("/readyz").WithPort("8081/tcp")),
 	)
-	s.client = client{api: endpoint(t, s.api, "8080/tcp"), mails: endpoint(t, s.mailpit, "8025/tcp")}
-	return s
 }
 
 func (s *stack) env(more map[string]string) map[string]string {
