@@ -142,11 +142,11 @@ func TestJobsAreTakenOnlyUnderALock(t *testing.T) {
 	f.must()
 }
 
-// A call promotes 500 jobs at most. When it takes them all, those that are due
+// A call promotes 100 jobs at most. When it takes them all, those that are due
 // and left have a marker, and the caller hears of them.
 func TestMoreDueJobsThanOneCallPromotesAreNotForgotten(t *testing.T) {
 	eachFixture(t, func(t *testing.T, f *fixture) {
-		for from := 0; from < 600; from += broker.MaxBatch {
+		for from := 0; from < 150; from += broker.MaxBatch {
 			batch := make([]broker.NewJob, broker.MaxBatch)
 			for i := range batch {
 				batch[i] = late(fmt.Sprintf("d%d", from+i), time.Second)
@@ -155,12 +155,12 @@ func TestMoreDueJobsThanOneCallPromotesAreNotForgotten(t *testing.T) {
 		}
 		f.do("del Q:marker")
 		f.pass(time.Second)
-		settled, err := f.broker().Settle(f.ctx, nil, fetch("t", 500))
-		if err != nil || len(settled.Taken) != 500 || !settled.Left || !settled.NextDue.Equal(f.now) {
+		settled, err := f.broker().Settle(f.ctx, nil, fetch("t", 100))
+		if err != nil || len(settled.Taken) != 100 || !settled.Left || !settled.NextDue.Equal(f.now) {
 			t.Errorf("took %d, left %t, next due %v, error %v", len(settled.Taken), settled.Left, settled.NextDue, err)
 		}
 		f.must()
-		f.take("t3", 100)
+		f.take("t3", 50)
 	})
 }
 

@@ -7,7 +7,7 @@
 --         3 resent     0|1    1 when an earlier sending's reply was lost
 --         4 token      string names this call; locks the jobs it takes
 --         5 lock_ms    ms     how long those locks hold
---         6 want       int    how many jobs to take at most, 0 for none, 500
+--         6 want       int    how many jobs to take at most, 0 for none, 100
 --                             at most
 --         7 worker     string name stored with the jobs, '' for none
 --         8 limit_max  int    jobs per limit_duration, '' for no limit
@@ -46,7 +46,7 @@
 -- include event
 -- include due
 -- include clock
-local resent, want = ARGV[3] == '1', math.min(tonumber(ARGV[6]), 500)
+local resent, want = ARGV[3] == '1', math.min(tonumber(ARGV[6]), 100)
 local completed_rows, completed_count, failed_rows, failed_count = {}, 0, {}, 0
 local taken, exhausted, limited_ms, freed = {}, false, 0, false
 local next_due, put_some_off

@@ -1,7 +1,7 @@
 -- keep.lua: remove finished jobs that nobody wants to keep. No events, as in
 -- BullMQ. Needs now, delete, parent.
 --
--- evict(set, ids)           at most 200 ids, which stand in completed or failed
+-- evict(set, ids)           at most 100 ids, which stand in completed or failed
 -- keep_policy(text, set)    reads 'count age limit': count -1 keeps all, 0 none;
 --                           age in ms, 0 is no limit
 -- enforce_rules()           enforces what was read, once for the call
@@ -31,17 +31,25 @@ local function keep_policy(text, set)
   return policy
 end
 
--- enforce removes what a rule does not keep, the oldest first, at most 200 by
--- number and by age each, so that no call runs long however many there are.
+-- enforce removes what a rule does not keep, the oldest first. All rules of a
+-- call share what it may remove, so that no call runs long however many there
+-- are: twice as many as it ends.
+local removable = 100
+local function evict_some(set, ids)
+  if #ids == 0 then return end
+  removable = removable - #ids
+  evict(set, ids)
+end
+
 local function enforce(rule)
   local set = base .. rule.set
-  if rule.age > 0 then
-    local old = redis.call('ZRANGEBYSCORE', set, '-inf', int(now - rule.age), 'LIMIT', 0, math.min(rule.limit, 200))
-    if #old > 0 then evict(rule.set, old) end
+  if rule.age > 0 and removable > 0 then
+    local most = math.min(rule.limit, removable)
+    evict_some(rule.set, redis.call('ZRANGEBYSCORE', set, '-inf', int(now - rule.age), 'LIMIT', 0, most))
   end
-  if rule.count < 0 then return end
-  local excess = redis.call('ZCARD', set) - rule.count
-  if excess > 0 then evict(rule.set, redis.call('ZRANGE', set, 0, math.min(excess, 200) - 1)) end
+  if rule.count < 0 or removable == 0 then return end
+  local excess = math.min(redis.call('ZCARD', set) - rule.count, removable)
+  if excess > 0 then evict_some(rule.set, redis.call('ZRANGE', set, 0, excess - 1)) end
 end
 
 local function enforce_rules()

@@ -1,5 +1,5 @@
 -- promote.lua: move delayed jobs that are due to where they wait, the earliest
--- first, at most 500 in a call. next_due is then the ms at which the next
+-- first, at most 100 in a call. next_due is then the ms at which the next
 -- delayed job is due (in the past when more are due), or nil without any.
 --
 -- An id without a hash is dropped, not given an empty one.
@@ -28,7 +28,7 @@ end
 local function promote_due()
   next_due = head_of_delayed()
   if not next_due or next_due > now then return end
-  local ids = redis.call('ZRANGEBYSCORE', delayed, '-inf', int((now + 1) * 4096 - 1), 'LIMIT', 0, 500)
+  local ids = redis.call('ZRANGEBYSCORE', delayed, '-inf', int((now + 1) * 4096 - 1), 'LIMIT', 0, 100)
   redis.call('ZREM', delayed, unpack(ids))
   local plain, ranked = {}, {}
   for i = 1, #ids do promote_one(ids[i], plain, ranked) end
