@@ -79,6 +79,9 @@ func (j *judge) acked(a *asked) {
 		return
 	}
 	for _, id := range a.ids {
+		if l := j.jobs[id]; l.key != a.key {
+			continue // another job took the id
+		}
 		if j.rules.Ignore[id] || j.settled(id) != "" || len(j.census.Places[id]) > 0 {
 			return
 		}
@@ -232,6 +235,7 @@ func (j *judge) outcome(id string, l *life) {
 	if len(l.finals) > 1 || accepted > 1 {
 		j.report.find(Finishes, id, "the queue tells of %v, workers of %d accepted outcomes", l.finals, accepted)
 	}
+	j.report.Repeated += max(0, l.effects-1)
 	result := j.settled(id)
 	j.agree(id, l, result)
 	j.zombies(id, l)

@@ -35,7 +35,7 @@ type asked struct {
 
 // life is what workers and the queue tell of one id.
 type life struct {
-	key     string
+	key     string // as its payload says when it ran, or else as its producer does
 	starts  []start
 	leases  []lease
 	returns []returned
@@ -131,7 +131,9 @@ func (h *history) addAnswer(e *ledger.Entry) {
 	}
 	if e.ID != "" && !slices.Contains(a.ids, e.ID) {
 		a.ids = append(a.ids, e.ID)
-		h.life(e.ID).key = e.Key
+		if l := h.life(e.ID); l.key == "" {
+			l.key = e.Key
+		}
 	}
 	switch e.Kind {
 	case ledger.Intent:

@@ -54,6 +54,7 @@ type Report struct {
 	Recovered int // attempts that followed one that died with its process
 	Handed    int // attempts that were handed back at a shutdown
 	Refused   int // outcomes that came too late
+	Repeated  int // effects done more than once: by a worker that died, or lost its lease, after the effect
 	Faults    int
 	Deaths    int // processes that ended without having been asked to
 
@@ -87,8 +88,8 @@ func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d jobs, %d acknowledged (%d after doubt), %d starts, %d completed, %d failed\n",
 		r.Jobs, r.Acked, r.Unsure, r.Starts, r.Completed, r.Failed)
-	fmt.Fprintf(&b, "%d faults, %d processes died; %d attempts recovered, %d handed back, %d late outcomes refused\n",
-		r.Faults, r.Deaths, r.Recovered, r.Handed, r.Refused)
+	fmt.Fprintf(&b, "%d faults, %d processes died; %d attempts recovered, %d handed back, %d late outcomes refused, %d effects repeated\n",
+		r.Faults, r.Deaths, r.Recovered, r.Handed, r.Refused, r.Repeated)
 	fmt.Fprintf(&b, "recovery %s; resume %s; wait %s\n", &r.Recovery, &r.Resume, &r.Wait)
 	for _, kind := range slices.Sorted(maps.Keys(r.Counts)) {
 		fmt.Fprintf(&b, "%s: %d\n", kind, r.Counts[kind])

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,6 +21,7 @@ type follower struct {
 	book   *ledger.Writer
 	last   string
 	read   int64
+	ends   atomic.Int64 // of jobs, told so far
 }
 
 // follow reads until ctx ends, through every outage.
@@ -72,6 +74,9 @@ func (f *follower) tell(m redis.XMessage) {
 	name, _ := m.Values["event"].(string)
 	switch name {
 	case "completed", "failed", "stalled", "delayed":
+		if name == "completed" || name == "failed" {
+			f.ends.Add(1)
+		}
 		id, _ := m.Values["jobId"].(string)
 		reason, _ := m.Values["failedReason"].(string)
 		f.book.Add(ledger.Entry{Kind: ledger.Event, ID: id, Word: name, Text: reason})

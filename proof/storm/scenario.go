@@ -60,7 +60,7 @@ func usual(work ...string) Setup {
 // Scenarios are all there are, by name.
 func Scenarios() map[string]Scenario {
 	all := map[string]Scenario{}
-	for _, sc := range []Scenario{calm(), lone(), order(), deaths(), frozen(), losses(), restarts(), crashes(), poison()} {
+	for _, sc := range []Scenario{calm(), lone(), order(), deaths(), frozen(), losses(), restarts(), crashes(), poison(), burst(), hiccups()} {
 		all[sc.Name] = sc
 	}
 	return all
@@ -100,6 +100,8 @@ func order() Scenario {
 func deaths() Scenario {
 	setup := usual()
 	setup.Rules.Recovery = 15 * time.Second
+	setup.Produce = append(setup.Produce, "-fail", "500", "-long", "60", "-rate", "60")
+	setup.Chunk = 300
 	return Scenario{Name: "deaths", setup: setup, steps: 8, gap: 700 * time.Millisecond, lanes: func(s *Site) []Lane {
 		return []Lane{s.only(s.OfWorkers(), "worker.kill", "worker.kill-all", "worker.kill-before-settle",
 			"worker.kill-after-settle", "worker.kill-after-renew", "worker.kill-before-renew", "worker.kill-after-sweep")}
@@ -108,10 +110,30 @@ func deaths() Scenario {
 
 // frozen lets workers stand still for longer than their leases.
 func frozen() Scenario {
-	setup := usual()
-	return Scenario{Name: "frozen", setup: setup, steps: 5, gap: 300 * time.Millisecond, lanes: func(s *Site) []Lane {
-		return []Lane{s.only(s.OfWorkers(), "worker.freeze-long", "worker.freeze-short")}
+	setup := usual("-concurrency", "8")
+	setup.Produce = append(setup.Produce, "-long", "80", "-rate", "60")
+	setup.Chunk = 300
+	return Scenario{Name: "frozen", setup: setup, steps: 6, gap: 300 * time.Millisecond, lanes: func(s *Site) []Lane {
+		return []Lane{s.only(s.OfWorkers(), "worker.freeze-long")}
 	}}
+}
+
+// hiccups lets workers stand still again and again, for less than their leases.
+func hiccups() Scenario {
+	setup := usual("-concurrency", "8")
+	setup.Produce = append(setup.Produce, "-long", "80", "-rate", "60")
+	setup.Chunk = 300
+	return Scenario{Name: "hiccups", setup: setup, steps: 10, gap: 200 * time.Millisecond, lanes: func(s *Site) []Lane {
+		return []Lane{s.only(s.OfWorkers(), "worker.freeze-short")}
+	}}
+}
+
+// burst has more jobs than workers can take, so that calls carry many.
+func burst() Scenario {
+	setup := usual("-concurrency", "20")
+	setup.Chunk = 4000
+	setup.Produce = []string{"-parallel", "50", "-work", "5ms"}
+	return Scenario{Name: "burst", setup: setup, lanes: nothing}
 }
 
 // losses loses requests and replies.

@@ -38,7 +38,8 @@ type Setup struct {
 	Chunk, Chunks int
 
 	Rules check.Rules
-	// Patience is how long the queue may take to become empty when all has healed.
+	// Patience is how long nothing may end, when all has healed, before what is
+	// left is called stuck.
 	Patience time.Duration
 }
 
@@ -203,14 +204,16 @@ func (s *Site) judge(ctx context.Context) *check.Report {
 // an error, a fault that did not heal. Call it after Finish.
 func (s *Site) Problems() []string { return s.problems }
 
-// awaitEmpty waits until nothing waits, runs or is put off. A queue that does not
-// become empty is judged as it is.
+// awaitEmpty waits until nothing waits, runs or is put off. A queue in which no
+// job ends for as long as the setup's patience is judged as it is.
 func (s *Site) awaitEmpty(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, s.setup.Patience)
-	defer cancel()
-	for ctx.Err() == nil {
+	ends, since := s.follower.ends.Load(), time.Now()
+	for ctx.Err() == nil && time.Since(since) < s.setup.Patience {
 		if n, err := s.left(ctx); err == nil && n == 0 {
 			return
+		}
+		if now := s.follower.ends.Load(); now != ends {
+			ends, since = now, time.Now()
 		}
 		pause(ctx, 100*time.Millisecond)
 	}

@@ -1,0 +1,80 @@
+package mutants_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tandemq/tandem/proof/mutants"
+	"github.com/tandemq/tandem/proof/storm"
+)
+
+var (
+	all  = flag.Bool("all", false, "try every mutant, not only the fast ones")
+	only = flag.String("only", "", "try the mutants with this in their name")
+)
+
+// harmless mutants must not be found.
+const harmless = "a hasty stop"
+
+func TestEveryMutantIsFound(t *testing.T) {
+	tree, err := filepath.Abs("../../internal/jobs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scenarios := storm.Scenarios()
+	var mu sync.Mutex
+	var table []string
+	t.Cleanup(func() {
+		slices.Sort(table)
+		t.Logf("%d mutants tried\n%s", len(table), strings.Join(table, "\n"))
+	})
+	for _, m := range mutants.All() {
+		if !*all && !m.Fast && *only == "" || !strings.Contains(m.Name, *only) {
+			continue
+		}
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			scenario, ok := scenarios[m.Scenario]
+			if !ok {
+				t.Fatalf("there is no scenario %q", m.Scenario)
+			}
+			subject, scripts, err := m.Build(tree, t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			outcome := scenario.Run(t, subject, scripts, 1)
+			if err := os.Remove(subject); err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			table = append(table, fmt.Sprintf("%s: %v %d", m.Name, outcome.Counts, len(outcome.Problems)))
+			mu.Unlock()
+			if outcome.Clean() != (m.Name == harmless) {
+				t.Errorf("clean %v (%s: %s)\n%s", outcome.Clean(), m.Scenario, m.Why, outcome.Report)
+			}
+		})
+	}
+}
+
+// The texts of all mutants are where they are looked for, also of those that are
+// not tried now.
+func TestEveryMutantCanBePlanted(t *testing.T) {
+	tree, err := filepath.Abs("../../internal/jobs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutants.All() {
+		if err := m.Plantable(tree); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := len(mutants.All()); n < 26 {
+		t.Errorf("%d mutants, want 25 and a harmless one", n)
+	}
+}
