@@ -34,12 +34,14 @@ func atLeast(p *problems, variable string, value, least int64) {
 
 // Redis is where the queues are. One server, Sentinels or a Cluster.
 type Redis struct {
-	URL          SecretURL `envconfig:"REDIS_URL" default:"redis://localhost:6379/0" doc:"The server: redis://user:password@host:port/database, or rediss:// for TLS. With REDIS_ADDRS only its user, password, database and TLS count."`
-	Addrs        List      `envconfig:"REDIS_ADDRS" doc:"host:port of the Sentinels, or of some nodes of the Cluster, divided by commas."`
-	MasterName   string    `envconfig:"REDIS_MASTER_NAME" doc:"The name of the master that the Sentinels watch. Setting it means Sentinel."`
-	SentinelPass Secret    `envconfig:"REDIS_SENTINEL_PASSWORD" doc:"Password of the Sentinels themselves, when they have one."`
-	Cluster      bool      `envconfig:"REDIS_CLUSTER" default:"false" doc:"true when the server is a Redis Cluster. QUEUE_PREFIX then needs a hash tag."`
-	Prefix       string    `envconfig:"QUEUE_PREFIX" default:"bull" doc:"What all keys of the queues begin with. Every program that shares them needs the same."`
+	URL          SecretURL     `envconfig:"REDIS_URL" default:"redis://localhost:6379/0" doc:"The server: redis://user:password@host:port/database, or rediss:// for TLS. With REDIS_ADDRS only its user, password, database and TLS count."`
+	Addrs        List          `envconfig:"REDIS_ADDRS" doc:"host:port of the Sentinels, or of some nodes of the Cluster, divided by commas."`
+	MasterName   string        `envconfig:"REDIS_MASTER_NAME" doc:"The name of the master that the Sentinels watch. Setting it means Sentinel."`
+	SentinelPass Secret        `envconfig:"REDIS_SENTINEL_PASSWORD" doc:"Password of the Sentinels themselves, when they have one."`
+	Cluster      bool          `envconfig:"REDIS_CLUSTER" default:"false" doc:"true when the server is a Redis Cluster. QUEUE_PREFIX then needs a hash tag."`
+	WaitReplicas int           `envconfig:"REDIS_WAIT_REPLICAS" default:"0" doc:"How many replicas must have a job before it is accepted. 1 keeps accepted jobs through a failover; 0 leaves that to the primary."`
+	WaitTimeout  time.Duration `envconfig:"REDIS_WAIT_TIMEOUT" default:"1s" doc:"How long one call waits for those replicas, below 3s. Without them in the time of a request, the answer is 503."`
+	Prefix       string        `envconfig:"QUEUE_PREFIX" default:"bull" doc:"What all keys of the queues begin with. Every program that shares them needs the same."`
 }
 
 // Sentinel reports whether the master is found through Sentinels.
@@ -56,8 +58,13 @@ func (c *Redis) check(p *problems) {
 	p.require(!c.Sentinel() || !c.Cluster, "REDIS_MASTER_NAME", "means Sentinel, and REDIS_CLUSTER a Cluster; only one may be set")
 	p.require(!c.Sentinel() || len(c.Addrs) > 0, "REDIS_ADDRS", "must name the Sentinels of REDIS_MASTER_NAME")
 	p.require(len(c.Addrs) == 0 || c.Sentinel() || c.Cluster, "REDIS_ADDRS", "needs REDIS_MASTER_NAME (Sentinel) or REDIS_CLUSTER=true")
+	p.require(c.WaitReplicas >= 0, "REDIS_WAIT_REPLICAS", "must not be negative")
+	p.require(c.WaitTimeout > 0 && c.WaitTimeout < maxWaitTimeout, "REDIS_WAIT_TIMEOUT", "must be more than zero and less than %s, the time of one call", maxWaitTimeout)
 	c.checkPrefix(p)
 }
+
+// maxWaitTimeout is how long a call to Redis may take.
+const maxWaitTimeout = 3 * time.Second
 
 func (c *Redis) checkPrefix(p *problems) {
 	p.require(!strings.ContainsAny(c.Prefix, ": \t\r\n"), "QUEUE_PREFIX", "must not contain a colon or space")

@@ -33,6 +33,7 @@ func (c *Tandem) derive(lookup Lookup) {
 func (c *Tandem) check(p *problems) {
 	c.API.check(p)
 	c.Worker.check(p)
+	p.require(!c.EmbeddedRedis || c.API.Redis.WaitReplicas == 0, "REDIS_WAIT_REPLICAS", "needs a Redis of its own, named by REDIS_URL: the embedded one has no replicas")
 }
 
 // Validate reports everything that is wrong, as an *Error. Loading does it too.

@@ -56,6 +56,9 @@ var (
 	ErrReadOnly    = fmt.Errorf("%w: it is a read-only replica", ErrUnavailable)
 	ErrOutOfMemory = fmt.Errorf("%w: it is out of memory", ErrUnavailable)
 	ErrBusy        = fmt.Errorf("%w: it is busy running a script", ErrUnavailable)
+
+	// ErrNotReplicated: stored on the primary, and so perhaps lost with it.
+	ErrNotReplicated = fmt.Errorf("%w: too few replicas acknowledge", ErrUnavailable)
 )
 
 // ValidationError is input that was refused before anything was sent.

@@ -30,6 +30,7 @@ func Redis(c config.Redis) (*redisconn.Conn, error) {
 	conn, err := redisconn.Open(redisconn.Options{
 		URL: c.URL.Reveal(), Addrs: c.Addrs, MasterName: c.MasterName, Cluster: c.Cluster,
 		SentinelPassword: c.SentinelPass.Reveal(),
+		Replicas:         c.WaitReplicas, ReplicaTimeout: c.WaitTimeout,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open redis: %w", err)

@@ -56,7 +56,10 @@ func New(conn *redisconn.Conn, name string, o Options) (*Queue, error) {
 	if conn.IsCluster() && keys.HashTag() == "" {
 		return nil, jobs.Invalid("prefix", "needs a hash tag on a Redis Cluster, for example {bull}")
 	}
-	return newQueue(broker.New(conn, keys), name, o), nil
+	b := broker.New(conn, keys).Replicated(broker.Replication{
+		Replicas: conn.Replicas(), Timeout: conn.ReplicaTimeout(), Primary: conn,
+	})
+	return newQueue(b, name, o), nil
 }
 
 func newQueue(b adder, name string, o Options) *Queue {

@@ -66,11 +66,11 @@ func (r Report) Err() error {
 func Check(ctx context.Context, conn *Conn) (Report, error) {
 	cluster, ok := conn.UniversalClient.(*redis.ClusterClient)
 	if !ok {
-		return checkOne(ctx, conn.UniversalClient, false)
+		return checkOne(ctx, conn.UniversalClient, facts{needed: conn.replicas})
 	}
 	all := fold{}
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		report, err := checkOne(ctx, node, true)
+		report, err := checkOne(ctx, node, facts{needed: conn.replicas, asCluster: true})
 		if err != nil {
 			return fmt.Errorf("%s: %w", node.Options().Addr, err)
 		}
@@ -104,13 +104,15 @@ func (f *fold) add(addr string, r Report) {
 	f.report.Findings = findings
 }
 
-func checkOne(ctx context.Context, server redis.Cmdable, asCluster bool) (Report, error) {
+// checkOne judges one server; expected is what has to be known beside its own
+// words.
+func checkOne(ctx context.Context, server redis.Cmdable, expected facts) (Report, error) {
 	text, err := server.Info(ctx).Result()
 	if err != nil {
 		return Report{}, unavailable(err)
 	}
 	f := readInfo(text)
-	f.asCluster = asCluster
+	f.asCluster, f.needed = expected.asCluster, expected.needed
 	settings, err := server.ConfigGet(ctx, "append*").Result()
 	if err != nil && !refused(err) {
 		return Report{}, unavailable(err)

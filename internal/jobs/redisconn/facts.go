@@ -20,7 +20,10 @@ type facts struct {
 	appendBroken   bool // the latest write to the append-only file failed
 	snapshotBroken bool
 
+	replicas int // that are connected and in step
+
 	asCluster     bool // it is spoken to as a part of a Cluster
+	needed        int  // replicas that have to acknowledge a job
 	configRefused bool
 }
 
@@ -38,7 +41,19 @@ func readInfo(text string) facts {
 		loading: info["loading"] == "1", appendOnly: info["aof_enabled"] == "1",
 		appendBroken:   info["aof_last_write_status"] == "err",
 		snapshotBroken: info["rdb_last_bgsave_status"] == "err",
+		replicas:       online(info),
 	}
+}
+
+// online counts the lines slave0:ip=…,port=…,state=online,….
+func online(info map[string]string) (n int) {
+	for name, value := range info {
+		number, isReplica := strings.CutPrefix(name, "slave")
+		if _, err := strconv.Atoi(number); isReplica && err == nil && strings.Contains(value, "state=online") {
+			n++
+		}
+	}
+	return n
 }
 
 func whole(text string) int64 {
@@ -65,7 +80,7 @@ func (f facts) judge() []Finding {
 	var found []Finding
 	for _, look := range []func() (Finding, bool){
 		f.aboutVersion, f.aboutMode, f.aboutRole, f.aboutLoading, f.aboutEviction, f.aboutMemory,
-		f.aboutPersistence, f.aboutFsync, f.aboutWrites,
+		f.aboutPersistence, f.aboutFsync, f.aboutWrites, f.aboutReplicas,
 	} {
 		if finding, ok := look(); ok {
 			found = append(found, finding)
@@ -184,4 +199,9 @@ func (f facts) aboutWrites() (Finding, bool) {
 		return hint("disk", "the server could not write its latest snapshot", advice), true
 	}
 	return Finding{}, false
+}
+
+func (f facts) aboutReplicas() (Finding, bool) {
+	return fault("replicas", fmt.Sprintf("%d of %d replicas that have to acknowledge each job are connected", f.replicas, f.needed),
+		"bring the replicas back, or ask for fewer"), f.replicas < f.needed
 }

@@ -41,6 +41,9 @@ func TestEveryDangerHasItsFinding(t *testing.T) {
 		{"does not tell its policy", func(f *facts) { f.policy = "" }, []string{"warning eviction"}},
 		{"half full", func(f *facts) { f.maxMemory, f.usedMemory = 1000, 500 }, nil},
 		{"nearly full", func(f *facts) { f.maxMemory, f.usedMemory = 1000, 900 }, []string{"warning memory"}},
+		{"replicas of nobody's need", func(f *facts) { f.replicas = 1 }, nil},
+		{"as many replicas as needed", func(f *facts) { f.replicas, f.needed = 2, 2 }, nil},
+		{"too few replicas", func(f *facts) { f.replicas, f.needed = 1, 2 }, []string{"error replicas"}},
 		{"keeps nothing", func(f *facts) { f.appendOnly = false }, []string{"error appendonly"}},
 		{"everysec", func(f *facts) { f.appendFsync = "everysec" }, []string{"warning appendfsync"}},
 		{"never syncs", func(f *facts) { f.appendFsync = "no" }, []string{"error appendfsync"}},
@@ -78,10 +81,10 @@ func TestEveryDangerHasItsFinding(t *testing.T) {
 func TestInfoIsReadLineByLine(t *testing.T) {
 	text := "# Server\r\nredis_version:7.2.4\r\nredis_mode:cluster\r\n\r\n# Memory\r\nused_memory:12\r\nmaxmemory:100\r\n" +
 		"maxmemory_policy:volatile-ttl\r\n# Persistence\r\nloading:1\r\naof_enabled:1\r\naof_last_write_status:err\r\n" +
-		"rdb_last_bgsave_status:err\r\n# Replication\r\nrole:slave\r\nwithout a colon\r\nodd:with:two\r\n"
+		"rdb_last_bgsave_status:err\r\n# Replication\r\nrole:slave\r\nslave0:ip=10.0.0.1,port=6379,state=online,offset=9,lag=0\r\nslave1:ip=10.0.0.2,port=6379,state=wait_bgsave,offset=0,lag=0\r\nslave_repl_offset:9\r\nwithout a colon\r\nodd:with:two\r\n"
 	want := facts{
 		version: "7.2.4", mode: "cluster", role: "slave", policy: "volatile-ttl", maxMemory: 100, usedMemory: 12,
-		loading: true, appendOnly: true, appendBroken: true, snapshotBroken: true,
+		loading: true, appendOnly: true, appendBroken: true, snapshotBroken: true, replicas: 1,
 	}
 	if diff := cmp.Diff(want, readInfo(text), cmp.AllowUnexported(facts{})); diff != "" {
 		t.Errorf("facts (-want +got):\n%s", diff)

@@ -38,6 +38,12 @@ type Options struct {
 	DialTimeout time.Duration
 	CallTimeout time.Duration
 
+	// Replicas is how many replicas must acknowledge a job before it counts as
+	// added, and ReplicaTimeout how long one call waits for them; 0 is 1 s. With 0
+	// replicas it is enough that the primary has it.
+	Replicas       int
+	ReplicaTimeout time.Duration
+
 	// Dial opens every connection; nil dials the network. A simulation gives one
 	// that ends in the same process.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -49,6 +55,9 @@ type Conn struct {
 	redis.UniversalClient
 	options redis.UniversalOptions
 	dial    dialFunc
+
+	replicas       int
+	replicaTimeout time.Duration
 }
 
 // Open checks the options and returns a connection. It does not dial: a server
@@ -58,7 +67,10 @@ func Open(o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{options: universal, dial: o.Dial}
+	c := &Conn{
+		options: universal, dial: o.Dial,
+		replicas: o.Replicas, replicaTimeout: orDefault(o.ReplicaTimeout, time.Second),
+	}
 	if c.dial == nil {
 		c.dial = overNetwork(universal.DialTimeout, universal.TLSConfig)
 	}
@@ -93,6 +105,9 @@ func (c *Conn) Dedicated(name string, wait time.Duration) redis.UniversalClient 
 // IsCluster reports whether keys have slots here.
 func (c *Conn) IsCluster() bool { return c.options.IsClusterMode }
 
+// callTimeout bounds a call when the options say nothing.
+const callTimeout = 3 * time.Second
+
 func (o Options) universal() (redis.UniversalOptions, error) {
 	if err := o.validate(); err != nil {
 		return redis.UniversalOptions{}, err
@@ -105,8 +120,8 @@ func (o Options) universal() (redis.UniversalOptions, error) {
 		PoolSize:         o.PoolSize,
 		DialerRetries:    1, // the queue tries again, and knows how long
 		DialTimeout:      orDefault(o.DialTimeout, 2*time.Second),
-		ReadTimeout:      orDefault(o.CallTimeout, 3*time.Second),
-		WriteTimeout:     orDefault(o.CallTimeout, 3*time.Second),
+		ReadTimeout:      orDefault(o.CallTimeout, callTimeout),
+		WriteTimeout:     orDefault(o.CallTimeout, callTimeout),
 
 		// The client must not repeat a script whose reply was lost: the queue does
 		// it, and says in the call that it is a repetition.
@@ -145,8 +160,12 @@ func (o Options) validate() error {
 		return jobs.Invalid("redis", "a master name needs the addresses of its sentinels")
 	case o.PoolSize < 0:
 		return jobs.Invalid("redis pool size", "must not be negative")
-	case o.DialTimeout < 0 || o.CallTimeout < 0:
+	case o.DialTimeout < 0 || o.CallTimeout < 0 || o.ReplicaTimeout < 0:
 		return jobs.Invalid("redis timeout", "must not be negative")
+	case o.Replicas < 0:
+		return jobs.Invalid("redis replicas", "must not be negative")
+	case o.ReplicaTimeout >= orDefault(o.CallTimeout, callTimeout):
+		return jobs.Invalid("redis replica timeout", "must be shorter than that of a call, %s", orDefault(o.CallTimeout, callTimeout))
 	}
 	return nil
 }

@@ -31,6 +31,8 @@ func TestOpenRefusesWhatCannotWork(t *testing.T) {
 		{"cluster and sentinel", redisconn.Options{Addrs: []string{"a:1"}, Cluster: true, MasterName: "m"}},
 		{"master without sentinels", redisconn.Options{URL: "redis://localhost:6379", MasterName: "m"}},
 		{"negative pool", redisconn.Options{URL: "redis://localhost:6379", PoolSize: -1}},
+		{"negative replicas", redisconn.Options{URL: "redis://localhost:6379", Replicas: -1}},
+		{"waits longer than a call", redisconn.Options{URL: "redis://localhost:6379", ReplicaTimeout: 3 * time.Second}},
 		{"negative timeout", redisconn.Options{URL: "redis://localhost:6379", CallTimeout: -time.Second}},
 	}
 	for _, tt := range tests {

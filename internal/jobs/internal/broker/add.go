@@ -33,7 +33,7 @@ const addHead = 3
 func (b *Broker) Add(ctx context.Context, jobs []NewJob) (existed []bool, err error) {
 	args := b.addArgs(jobs)
 	started := time.Now()
-	reply, err := b.send(ctx, call{script: "add", args: args, resent: 1, onRetry: func(args []any) {
+	reply, err := b.send(ctx, call{script: "add", replicated: true, args: args, resent: 1, onRetry: func(args []any) {
 		args[2] = since(started)
 	}})
 	if err != nil {

@@ -20,6 +20,8 @@ type Broker struct {
 	keys    wire.Keys
 	now     int64 // ms that the scripts take for the present; 0 is the server's clock
 	decoder *wire.Decoder
+
+	replication Replication
 }
 
 // New returns a broker for the queue with these keys.
@@ -45,6 +47,8 @@ type call struct {
 	args    []any    // behind base, which is always the first
 	resent  int      // index in args of the resent flag; -1 without
 	onRetry func(args []any)
+
+	replicated bool // it ends well only when replicas have what it wrote
 }
 
 // send runs a script. When Redis cannot be reached or refuses for now, it sends
@@ -57,7 +61,7 @@ func (b *Broker) send(ctx context.Context, c call) (any, error) {
 	args := append([]any{b.keys.Base()}, c.args...)
 	var refused error // why an earlier sending failed
 	for try := 0; ; try++ {
-		reply, err := b.eval(ctx, s, keys, args)
+		reply, err := b.run(ctx, c, s, keys, args)
 		if err == nil {
 			return reply, nil
 		}
@@ -78,6 +82,13 @@ func (b *Broker) send(ctx context.Context, c call) (any, error) {
 			return nil, fmt.Errorf("%s: %w (%w)", c.script, refused, context.Cause(ctx))
 		}
 	}
+}
+
+func (b *Broker) run(ctx context.Context, c call, s *script, keys []string, args []any) (any, error) {
+	if c.replicated && b.replication.Replicas > 0 {
+		return b.evalReplicated(ctx, s, keys, args)
+	}
+	return b.eval(ctx, s, keys, args)
 }
 
 // eval runs a script by its hash, and by its source when the server does not

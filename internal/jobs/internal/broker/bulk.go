@@ -36,14 +36,19 @@ func (b *Broker) addWave(ctx context.Context, wave []NewJob) (existed []bool, er
 	}
 	started := time.Now()
 	replies := make([]*redis.Cmd, len(groups))
-	pipe := b.redis.Pipeline()
+	pipe, err := b.pipeline(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for i, group := range groups {
 		args := append([]any{b.keys.Base()}, b.addArgs(group)...)
 		replies[i] = pipe.EvalSha(ctx, library()["add"].sha, []string{b.keys.Meta()}, args...)
 	}
+	confirmed := b.confirmIfAsked(ctx, pipe)
 	_, _ = pipe.Exec(ctx) // each group's own error is looked at below
+	doubt := confirmed()
 	for i, group := range groups {
-		answers, err := b.groupAnswer(ctx, replies[i], group, started)
+		answers, err := b.groupAnswer(ctx, replies[i], doubt, group, started)
 		existed = append(existed, answers...)
 		if err != nil {
 			return existed, err
@@ -52,8 +57,13 @@ func (b *Broker) addWave(ctx context.Context, wave []NewJob) (existed []bool, er
 	return existed, nil
 }
 
-func (b *Broker) groupAnswer(ctx context.Context, reply *redis.Cmd, group []NewJob, started time.Time) ([]bool, error) {
+// groupAnswer reads a group's answer. doubt is why the groups that were stored
+// may be lost again, nil when they will not be.
+func (b *Broker) groupAnswer(ctx context.Context, reply *redis.Cmd, doubt error, group []NewJob, started time.Time) ([]bool, error) {
 	value, err := reply.Result()
+	if err == nil {
+		err = doubt
+	}
 	if err == nil {
 		return addAnswer(value, len(group))
 	}
@@ -65,7 +75,7 @@ func (b *Broker) groupAnswer(ctx context.Context, reply *redis.Cmd, group []NewJ
 	}
 	args := b.addArgs(group)
 	args[1], args[2] = 1, since(started)
-	value, err = b.send(ctx, call{script: "add", args: args, resent: 1})
+	value, err = b.send(ctx, call{script: "add", replicated: true, args: args, resent: 1})
 	if err != nil {
 		return nil, err
 	}
