@@ -42,6 +42,53 @@ func failover(ctx context.Context, group *redistest.Group, strike, heal func(*re
 	return errors.Join(err, group.Ready(ctx))
 }
 
+// Partition is a fault: the Sentinels and the replicas lose sight of the primary
+// and put another in its place, while clients still reach the old one, which goes
+// on answering them. It heals some time after the failover.
+//
+// The old primary refuses what only they need, which looks the same to all sides.
+func Partition(group *redistest.Group, longer Span) Fault {
+	return Fault{Name: "failover with a partition", Do: func(ctx context.Context, r *rand.Rand) error {
+		old, err := group.Primary(ctx)
+		if err != nil {
+			return err
+		}
+		if err := cutOff(ctx, old); err != nil {
+			return err
+		}
+		_, err = group.AwaitFailover(ctx, old)
+		err = errors.Join(err, last(ctx, longer.draw(r)))
+		ctx, cancel := healing(ctx)
+		defer cancel()
+		return errors.Join(err, permit(ctx, old), group.Ready(ctx))
+	}}
+}
+
+// cutOff hides a primary from its Sentinels and replicas.
+func cutOff(ctx context.Context, primary *redistest.Instance) error {
+	client := operator(primary)
+	defer client.Close()
+	for _, words := range [][]any{
+		{"ACL", "SETUSER", "default", "-ping", "-info", "-sync", "-psync", "-replconf", "-publish", "-replicaof", "-slaveof"},
+		{"CLIENT", "KILL", "TYPE", "replica"},
+	} {
+		if err := client.Do(ctx, words...).Err(); err != nil {
+			return errors.Join(fmt.Errorf("cut off %s: %w", primary.Addr, err), permit(ctx, primary))
+		}
+	}
+	return nil
+}
+
+// permit lets them see it again.
+func permit(ctx context.Context, primary *redistest.Instance) error {
+	client := operator(primary)
+	defer client.Close()
+	if err := client.Do(ctx, "ACL", "SETUSER", "default", "+@all").Err(); err != nil {
+		return fmt.Errorf("permit %s: %w", primary.Addr, err)
+	}
+	return nil
+}
+
 // NodeFailover is a fault: the node of the cluster that holds a key dies, its
 // replica takes its place, and the old one comes back as a replica.
 func NodeFailover(cluster *redistest.Nodes, key string) Fault {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -14,7 +15,9 @@ import (
 func TestFailoversLeaveAWholeGroupWithAnotherPrimary(t *testing.T) {
 	t.Parallel()
 	group := redistest.Sentinel(t)
-	for _, fault := range []inject.Fault{inject.Zombie(group), inject.Failover(group)} {
+	for _, fault := range []inject.Fault{
+		inject.Zombie(group), inject.Failover(group), inject.Partition(group, exactly(100*time.Millisecond)),
+	} {
 		old, err := group.Primary(t.Context())
 		must(t, err)
 		must(t, old.Client(t).Set(t.Context(), fault.Name, 1, 0).Err())
@@ -54,6 +57,28 @@ func TestAZombieTakesWritesThatAreLost(t *testing.T) {
 	must(t, err)
 	if n, err := now.Client(t).Exists(t.Context(), "lost").Result(); err != nil || n != 0 {
 		t.Errorf("the write that the zombie took is there: %d, %v", n, err)
+	}
+}
+
+// A primary that only clients can see takes their writes, and no replica has them.
+func TestAPartitionedPrimaryTakesWritesThatAreLost(t *testing.T) {
+	t.Parallel()
+	group := redistest.Sentinel(t)
+	old, err := group.Primary(t.Context())
+	must(t, err)
+	client := old.Client(t)
+	ended := make(chan error, 1)
+	go func() { ended <- inject.Partition(group, exactly(time.Second)).Do(t.Context(), chance()) }()
+	awaitOther(t.Context(), group, old)
+	must(t, client.Set(t.Context(), "lost", 1, 0).Err())
+	if n, err := client.Do(t.Context(), "WAIT", 1, 50).Int(); err != nil || n != 0 {
+		t.Errorf("%d replicas have it, %v", n, err)
+	}
+	must(t, <-ended)
+	now, err := group.Primary(t.Context())
+	must(t, err)
+	if n, err := now.Client(t).Exists(t.Context(), "lost").Result(); err != nil || n != 0 {
+		t.Errorf("what the old primary took is there: %d, %v", n, err)
 	}
 }
 

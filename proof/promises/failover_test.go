@@ -1,0 +1,97 @@
+package promises_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/tandemq/tandem/internal/jobs/queue"
+	"github.com/tandemq/tandem/internal/jobs/redisconn"
+	"github.com/tandemq/tandem/internal/redistest"
+	"github.com/tandemq/tandem/proof/inject"
+	"github.com/tandemq/tandem/proof/promises"
+)
+
+// failing is how primaries are replaced while jobs are added.
+type failing struct {
+	replicas  int                                   // that have to have a job before it is acknowledged
+	faults    func(*redistest.Group) []inject.Fault // by turns
+	failovers int
+	each      int // jobs acknowledged between two
+}
+
+// everyKind is half of the old primaries dead, and half alive: hidden, or frozen.
+func everyKind(group *redistest.Group) []inject.Fault {
+	return []inject.Fault{partition(group), inject.Failover(group), inject.Zombie(group), inject.Failover(group)}
+}
+
+func partitions(group *redistest.Group) []inject.Fault { return []inject.Fault{partition(group)} }
+
+func partition(group *redistest.Group) inject.Fault {
+	return inject.Partition(group, inject.Span{Max: 500 * time.Millisecond})
+}
+
+// A 202 of the replicated profile says that the job outlives its primary, also
+// when the old one goes on answering for a moment.
+func TestNoAcknowledgedJobIsLostInFailoversWhenReplicasHaveIt(t *testing.T) {
+	t.Parallel()
+	f := failing{replicas: 1, faults: everyKind, failovers: sized(2, 50), each: sized(500, 2_000)}
+	all := f.run(t)
+	report(t, promises.Row{
+		Name: "202s lost in failovers, replicated", Goal: "0", Measured: fmt.Sprint(all.gone), N: all.acked,
+		Of: fmt.Sprintf("acknowledged in %d failovers, half of them with an old primary that lives on", f.failovers), Holds: all.gone == 0,
+	})
+}
+
+// The same without replicas loses what the hidden primary took, so the experiment can tell.
+func TestPartitionsDoLoseJobsThatNoReplicaHas(t *testing.T) {
+	t.Parallel()
+	f := failing{faults: partitions, failovers: sized(1, 10), each: sized(500, 2_000)}
+	all := f.run(t)
+	report(t, promises.Row{
+		Name: "202s lost in failovers, not replicated", Goal: "none promised: this shows what replicas are for",
+		Measured: fmt.Sprint(all.gone), N: all.acked, Of: fmt.Sprintf("acknowledged in %d failovers with a partition", f.failovers),
+		Holds: all.gone > 0,
+	})
+}
+
+// run replaces the primary so many times, and looks for every acknowledged job
+// after each ten.
+func (f failing) run(t *testing.T) (all losses) {
+	t.Helper()
+	group := redistest.Sentinel(t, "appendonly yes", "appendfsync always")
+	var queues []*queue.Queue // of several processes
+	for range 2 {
+		queues = append(queues, newQueue(t, open(t, redisconn.Options{
+			Addrs: group.Addrs, MasterName: redistest.MasterName, Replicas: f.replicas,
+		})))
+	}
+	r := chance(t)
+	for done := 0; done < f.failovers; done += 10 {
+		some := f.some(t, group, queues, r, done, min(done+10, f.failovers))
+		all.acked, all.gone = all.acked+some.acked, all.gone+some.gone
+	}
+	return all
+}
+
+func (f failing) some(t *testing.T, group *redistest.Group, queues []*queue.Queue, r *rand.Rand, from, to int) (some losses) {
+	t.Helper()
+	faults := f.faults(group)
+	p := produce(t, 8, queues...)
+	for i := from; i < to; i++ {
+		p.more(t, f.each)
+		must(t, faults[i%len(faults)].Do(t.Context(), r))
+	}
+	p.more(t, f.each)
+	p.end()
+	primary, err := group.Primary(t.Context())
+	must(t, err)
+	ids := p.take()
+	some.acked, some.gone = len(ids), len(lost(t, primary.Client(t), ids))
+	if unexpected := p.unexpected(); len(unexpected) > 0 {
+		t.Errorf("%d adds failed otherwise than because Redis was away: %v", len(unexpected), unexpected[0])
+	}
+	must(t, primary.Client(t).FlushAll(t.Context()).Err())
+	return some
+}
