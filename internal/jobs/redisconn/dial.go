@@ -27,8 +27,8 @@ func overNetwork(timeout time.Duration, secure *tls.Config) dialFunc {
 	return (&tls.Dialer{NetDialer: plain, Config: secure}).DialContext
 }
 
-// rest is how long an address that was just found down is left alone: however
-// many calls there are, it is dialled some twenty times a second.
+// rest is the time between two dials of an address that is down: however many
+// calls there are, it is dialled some twenty times a second.
 const rest = 50 * time.Millisecond
 
 // redialer makes up for a habit of the client library: after as many failed
@@ -36,26 +36,31 @@ const rest = 50 * time.Millisecond
 // but once a second, so that a server that is back is not used for a second and
 // more. A dial that fails is therefore no error here: the connection that comes
 // back is dead from the start, and the first thing done with it tells why.
+//
+// Whoever comes while an address rests waits for its end, and then dials or
+// hears of the dial that another has made since: never an answer older than the
+// question.
 type redialer struct {
 	dial dialFunc
 
 	mu   sync.Mutex
-	down map[string]failure // by address, the latest
+	down map[string]*trouble // by address
 }
 
-type failure struct {
-	err error
-	at  time.Time
+type trouble struct {
+	err    error     // of the latest dial that failed
+	failed time.Time // when it did
+	next   time.Time // no dial before
 }
 
 func newRedialer(dial dialFunc) *redialer {
-	return &redialer{dial: dial, down: map[string]failure{}}
+	return &redialer{dial: dial, down: map[string]*trouble{}}
 }
 
 // connect is a Dialer of the client library.
 func (r *redialer) connect(ctx context.Context, network, addr string) (net.Conn, error) {
-	if err := r.resting(addr); err != nil {
-		return stillborn{err}, nil
+	if err := r.turn(ctx, addr); err != nil {
+		return orStillborn(ctx, err)
 	}
 	conn, err := r.dial(ctx, network, addr)
 	if err == nil {
@@ -68,19 +73,48 @@ func (r *redialer) connect(ctx context.Context, network, addr string) (net.Conn,
 	return orStillborn(ctx, err)
 }
 
-func (r *redialer) resting(addr string) error {
+// turn waits until the caller may dial. The error is that of a dial that failed
+// since the call began, or ctx's.
+func (r *redialer) turn(ctx context.Context, addr string) error {
+	began := time.Now()
+	for {
+		wait, err := r.claim(addr, began)
+		if err != nil || wait <= 0 {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+// claim makes the caller the one who dials next, or says how long to wait.
+func (r *redialer) claim(addr string, began time.Time) (wait time.Duration, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if f, ok := r.down[addr]; ok && time.Since(f.at) < rest {
-		return f.err
+	o, down := r.down[addr]
+	switch now := time.Now(); {
+	case !down:
+		return 0, nil
+	case o.failed.After(began):
+		return 0, o.err
+	case now.Before(o.next):
+		return o.next.Sub(now), nil
+	default:
+		o.next = now.Add(rest)
+		return 0, nil
 	}
-	return nil
 }
 
 func (r *redialer) remember(addr string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.down[addr] = failure{err: err, at: time.Now()}
+	now := time.Now()
+	r.down[addr] = &trouble{err: err, failed: now, next: now.Add(rest)}
 }
 
 func (r *redialer) forget(addr string) {

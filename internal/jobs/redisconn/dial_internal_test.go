@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -102,17 +103,42 @@ func TestAServerThatIsBackIsUsedAtOnce(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsDownIsNotStormed(t *testing.T) {
+// The first of many callers that come while the address rests dials; and whoever
+// asks after the server is back is not answered with what was before.
+func TestACallDuringTheRestWaitsForAnAnswerOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, conn := openDown(t, Options{URL: "redis://127.0.0.1:1", PoolSize: 4})
 		defer conn.Close()
-		for range 1000 {
-			if err := conn.Ping(t.Context()).Err(); !errors.Is(err, errRefused) {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Millisecond) // of the bubble's time
+		outage(t, conn, 1)
+		if err := conn.Ping(t.Context()).Err(); !errors.Is(err, errRefused) {
+			t.Fatal(err)
 		}
-		if n := server.dials.Load(); n < 10 || n > 20 {
+		server.up.Store(true) // a moment after the latest dial has failed
+		if err := conn.Ping(t.Context()).Err(); err != nil {
+			t.Errorf("ping of a server that is up: %v", err)
+		}
+	})
+}
+
+func TestAServerThatIsDownIsNotStormed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, conn := openDown(t, Options{URL: "redis://127.0.0.1:1", PoolSize: 50})
+		defer conn.Close()
+		began := time.Now()
+		var callers sync.WaitGroup
+		for range 50 {
+			callers.Go(func() {
+				for time.Since(began) < time.Second { // of the bubble's time
+					if err := conn.Ping(t.Context()).Err(); !errors.Is(err, errRefused) {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		callers.Wait()
+		// The first 50 find out at the same moment.
+		if n := server.dials.Load(); n < 10 || n > 50+25 {
 			t.Errorf("%d dials in a second, wanted one each %s", n, rest)
 		}
 	})
@@ -127,8 +153,8 @@ func TestADialThatNobodyWaitsForLeavesNothingInThePool(t *testing.T) {
 	if conn, err := r.connect(ctx, "tcp", "there:1"); !errors.Is(err, context.Canceled) || conn != nil {
 		t.Errorf("connect: %v, %v", conn, err)
 	}
-	if err := r.resting("there:1"); err != nil {
-		t.Errorf("the server is blamed: %v", err)
+	if wait, err := r.claim("there:1", time.Now()); wait > 0 || err != nil {
+		t.Errorf("the server is blamed: wait %s, %v", wait, err)
 	}
 }
 
