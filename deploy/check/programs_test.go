@@ -24,10 +24,21 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// scrape starts api and worker on a Redis of its own, lets them work a little and
-// returns the labels of every series that they offer. The Redis syncs every
-// second, which is a finding worth a warning, so that findings are offered too.
+// scrape returns the labels of every series that the programs offer.
 func scrape(t *testing.T) map[string][]string {
+	t.Helper()
+	api, worker := programs(t)
+	offered := map[string][]string{}
+	for _, ops := range []string{api, worker} {
+		collect(t, "http://"+ops+"/metrics", offered)
+	}
+	return offered
+}
+
+// programs starts api and worker on a Redis of its own, lets them work a little
+// and returns the addresses of their ops listeners. The Redis syncs every second,
+// which is a finding worth a warning, so that findings are offered too.
+func programs(t *testing.T) (api, worker string) {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		missing(t, "redis-server")
@@ -50,11 +61,7 @@ func scrape(t *testing.T) map[string][]string {
 	}
 	work(t, "http://127.0.0.1:"+port)
 
-	offered := map[string][]string{}
-	for _, ops := range []string{apiOps, workerOps} {
-		collect(t, "http://127.0.0.1:"+ops+"/metrics", offered)
-	}
-	return offered
+	return "127.0.0.1:" + apiOps, "127.0.0.1:" + workerOps
 }
 
 // work has one export done, and one mail try and fail for good, so that series
