@@ -17,7 +17,7 @@ var (
 	faults   = flag.Int("faults", 75, "how many faults the mixed storm has")
 	jobCount = flag.Int("jobs", 52_000, "how many jobs it has")
 	lasting  = flag.Duration("for", 3*time.Minute, "how long it may be")
-	out      = flag.String("out", "", "`file` for the result as JSON")
+	out      = flag.String("out", "", "`directory` for the rows of the table")
 )
 
 // subject is the program under test, built once.

@@ -1,6 +1,7 @@
 package storm_test
 
 import (
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ func TestNothingIsLostInAStorm(t *testing.T) {
 	if !report.Clean() {
 		t.Errorf("promises broken; run it again with -args -seed=%d", *seed)
 	}
+	publish(t, rows("mixed storm", report, fmt.Sprintf("jobs, %d starts, %d faults, %d deaths of processes", report.Starts, report.Faults, report.Deaths)))
 	if report.Jobs < *jobCount || report.Faults < *faults*8/10 {
 		t.Errorf("%d jobs and %d faults, want %d and %d", report.Jobs, report.Faults, *jobCount, *faults)
 	}

@@ -1,0 +1,60 @@
+package storm_test
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tandemq/tandem/proof/check"
+	"github.com/tandemq/tandem/proof/promises"
+)
+
+// rows are what the documentation tells of a storm.
+func rows(name string, r *check.Report, size string) []promises.Row {
+	return []promises.Row{
+		{
+			Name: name + ": broken promises", Goal: "0 lost, stuck, doubled, falsely refused, started without cause, finished twice, failed for another's fault",
+			Measured: broken(r), N: r.Jobs, Of: size, Holds: r.Clean(),
+		},
+		timed(name+": jobs of a killed process run again", "half within 5 s, all within 15 s", r.Recovery, "jobs",
+			r.Recovery.P50 <= 2*5*time.Second && r.Recovery.Max <= 2*15*time.Second),
+		timed(name+": first job after the server is back", "≤ 1 s", r.Resume, "returns of the server", r.Resume.P99 <= 5*time.Second),
+	}
+}
+
+// broken counts what was found, by kind.
+func broken(r *check.Report) string {
+	var words []string
+	for _, kind := range check.Kinds() {
+		if n := r.Counts[kind]; n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, kind))
+		}
+	}
+	return cmp.Or(strings.Join(words, ", "), "0")
+}
+
+func timed(name, goal string, s check.Spread, of string, holds bool) promises.Row {
+	measured := fmt.Sprintf("half within %.2f s, all within %.2f s", s.P50.Seconds(), s.Max.Seconds())
+	return promises.Row{Name: name, Goal: goal, Measured: measured, N: s.N, Of: of, Holds: holds}
+}
+
+// publish prints the rows, and saves them where that was asked for.
+func publish(t *testing.T, all []promises.Row) {
+	t.Helper()
+	for _, row := range all {
+		row.Seed = *seed
+		line, err := row.Line()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println(line)
+		if *out == "" {
+			continue
+		}
+		if err := row.Save(*out); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/tandemq/tandem/proof/promises"
+)
+
+func TestThePageShowsTheRows(t *testing.T) {
+	dir := t.TempDir()
+	page := filepath.Join(dir, "page.md")
+	write(t, page, "# Title\n\n"+begin+"old\n"+end+"\nMore.\n")
+	row := promises.Row{Name: "a | b", Goal: "0", Measured: "0", N: 7, Of: "jobs", Seed: 3, Holds: true}
+	if err := row.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(dir, page, true); err == nil {
+		t.Error("a page that is out of date passed")
+	}
+	if err := run(dir, page, false); err != nil {
+		t.Fatal(err)
+	}
+	want := "# Title\n\n" + begin + "\n| what | goal | measured | of | holds | seed |\n|---|---|---|---|---|---|\n" +
+		"| a \\| b | 0 | 0 | 7 jobs | yes | 3 |\n\n" + end + "\nMore.\n"
+	if got, err := os.ReadFile(page); err != nil || string(got) != want {
+		t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
+	}
+	if err := run(dir, page, true); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAPageWithoutMarksIsAnError(t *testing.T) {
+	for _, page := range []string{"", begin, end} {
+		if _, err := replace(page, "x"); err == nil {
+			t.Errorf("%q passed", page)
+		}
+	}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
