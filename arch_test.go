@@ -59,10 +59,11 @@ var arrows = map[string][]string{
 	"internal/embedded":       {},
 
 	// For tests.
-	"internal/redistest":     {"internal/embedded"},
-	"internal/jobs/jobstest": engine("internal/jobs/queue", "internal/jobs/worker", "internal/jobs/schedule", "internal/jobs/events", "internal/jobs/admin", "internal/redistest"),
-	"internal/jobs/interop":  {},
-	"internal/jobs/gates":    {}, // limits on what a job costs Redis
+	"internal/redistest":       {"internal/embedded"},
+	"internal/jobs/jobstest":   engine("internal/jobs/queue", "internal/jobs/worker", "internal/jobs/schedule", "internal/jobs/events", "internal/jobs/admin", "internal/redistest"),
+	"internal/jobs/interop":    {},
+	"internal/jobs/simulation": engine("internal/jobs/queue", "internal/jobs/worker", "internal/jobs/admin", "internal/embedded"),
+	"internal/jobs/gates":      {}, // limits on what a job costs Redis
 
 	"internal/report/reporttest":       {"internal/jobs", "internal/report", "internal/store"},
 	"internal/jobs/internal/invariant": {"internal/jobs", "internal/jobs/internal/wire"},

@@ -1,0 +1,278 @@
+package simulation
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tandemq/tandem/internal/jobs"
+	"github.com/tandemq/tandem/internal/jobs/worker"
+)
+
+// verdict is every promise that was broken, in words.
+func (w *world) verdict() (broken []string) {
+	for _, err := range w.broken {
+		broken = append(broken, err.Error())
+	}
+	if w.quiet.IsZero() {
+		broken = append(broken, fmt.Sprintf("stuck: jobs are left %s after everything was healed", patience))
+	}
+	for _, finding := range w.unsound {
+		broken = append(broken, "keyspace: "+finding)
+	}
+	stories := w.stories()
+	for _, s := range stories {
+		for _, rule := range rules {
+			for _, finding := range rule.broken(s) {
+				broken = append(broken, fmt.Sprintf("%s: job %s %s", rule.name, s.id, finding))
+			}
+		}
+	}
+	return append(broken, outOfOrder(w.plan, stories)...)
+}
+
+// rules are the promises about each job.
+var rules = []struct {
+	name   string
+	broken func(*story) []string
+}{
+	{"added once", (*story).addedOnce},
+	{"lost", (*story).lost},
+	{"accepted once", (*story).acceptedOnce},
+	{"fate", (*story).otherFate},
+	{"second start", (*story).secondStarts},
+	{"recovered too soon", (*story).recoveredTooSoon},
+	{"early", (*story).early},
+	{"late", (*story).late},
+	{"deeds", (*story).oddDeeds},
+	{"life", (*story).impossible},
+}
+
+func finding(format string, args ...any) []string { return []string{fmt.Sprintf(format, args...)} }
+
+// addedOnce: one job for one id, and an honest answer.
+func (s *story) addedOnce() []string {
+	first := s.adds[0]
+	switch n := s.count(jobs.EventAdded); {
+	case n > 1:
+		return finding("was added %d times", n)
+	case first.err == nil && first.existed:
+		return finding("was said to exist before it was added")
+	case first.err != nil && s.plan.mood != stormy:
+		return finding("was not added although nothing was wrong: %v", first.err)
+	}
+	return nil
+}
+
+// lost: what was acknowledged has an outcome in the end.
+func (s *story) lost() []string {
+	switch {
+	case s.stored && !s.final.state.Finished():
+		return finding("is %s in the end", s.final.state)
+	case s.stored || !s.acknowledged() || s.touched(remove):
+		return nil
+	case s.count(jobs.EventCompleted, jobs.EventFailed) == 0:
+		return finding("was acknowledged and has no outcome")
+	case !s.job.vanishes(s.lastOutcome()):
+		return finding("was to be kept and is gone")
+	}
+	return nil
+}
+
+func (s *story) lastOutcome() jobs.State {
+	for _, e := range slices.Backward(s.told) {
+		switch e.event {
+		case jobs.EventCompleted:
+			return jobs.Completed
+		case jobs.EventFailed:
+			return jobs.Failed
+		}
+	}
+	return jobs.Unknown
+}
+
+// acceptedOnce: one outcome, and one more for each time that an operator ran
+// the job again; no pool is told that another one counts.
+func (s *story) acceptedOnce() []string {
+	outcomes := s.count(jobs.EventCompleted, jobs.EventFailed)
+	sure, perhaps := s.retries()
+	most, least := 1+sure+perhaps, 1+sure
+	if s.touched(remove) || !s.acknowledged() && s.count(jobs.EventAdded) == 0 {
+		least = 0
+	}
+	if outcomes < least || outcomes > most {
+		return finding("has %d outcomes, wanted %d to %d", outcomes, least, most)
+	}
+	reported := 0
+	for _, e := range s.ends {
+		if e.status == worker.StatusCompleted || e.status == worker.StatusFailed {
+			reported++
+		}
+	}
+	if reported > outcomes && !s.job.keepsNothing() {
+		return finding("has %d outcomes and pools were told of %d", outcomes, reported)
+	}
+	return nil
+}
+
+// otherFate: crashes, shutdowns and snoozes burn no attempt, so the job ends as
+// its handler says.
+func (s *story) otherFate() []string {
+	if s.touched(retry, anew, remove) || s.count(jobs.EventAdded) == 0 || s.poisonous() {
+		return nil
+	}
+	want := s.job.fate()
+	if !s.stored {
+		if got := s.lastOutcome(); got != want.state {
+			return finding("ended as %s, wanted %s", got, want.state)
+		}
+		return nil
+	}
+	if got := (fate{s.final.state, s.final.job.AttemptsMade}); got != want {
+		return finding("ended as %+v (%s), wanted %+v", got, s.final.job.FailedReason, want)
+	}
+	return nil
+}
+
+// poisonous reports a job that was taken back so often that it may have been
+// quarantined.
+func (s *story) poisonous() bool {
+	return s.stored && strings.Contains(s.final.job.FailedReason, "quarantined") && s.count(jobs.EventStalled) >= 5
+}
+
+// secondStarts: no run begins before every earlier one has ended, or lost the job.
+func (s *story) secondStarts() (broken []string) {
+	for i, r := range s.runs {
+		for _, before := range s.runs[:i] {
+			if !s.over(before, r.from) {
+				broken = append(broken, fmt.Sprintf("started on %s at %s while it was %s's until %s",
+					r.process.name, clock(r.from), before.process.name, clock(s.held(before, r.from))))
+			}
+		}
+	}
+	return broken
+}
+
+// grain is how exactly the embedded engine lets keys expire, and some.
+const grain = 10 * time.Millisecond
+
+// recoveredTooSoon: a job is taken back only when its lock has run out. Whoever
+// took it may not have heard so; then the lock began when the stream told it.
+func (s *story) recoveredTooSoon() (broken []string) {
+	var since time.Time
+	for _, e := range s.told {
+		switch e.event {
+		case jobs.EventActive:
+			since = e.at
+		case jobs.EventStalled:
+			until := since.Add(s.plan.lease - s.forward(since, e.at))
+			for _, l := range s.leases {
+				if !l.sent.Before(since) && l.at.Before(e.at) { // at the same instant it may be the next attempt's
+					until = later(until, l.Until.Add(-s.forward(l.sent, e.at)))
+				}
+			}
+			if e.at.Before(until.Add(-grain)) {
+				broken = append(broken, fmt.Sprintf("was taken back at %s although it was locked until %s", clock(e.at), clock(until)))
+			}
+		}
+	}
+	return broken
+}
+
+// early: no start before the delay is over, nor before the rest after a failure.
+func (s *story) early() (broken []string) {
+	if s.touched(promote, retry, anew) || len(s.runs) == 0 {
+		return nil
+	}
+	due := s.adds[0].call.Add(s.job.options.Delay)
+	if first := s.runs[0].from; first.Before(s.cautious(due, s.adds[0].call, first)) {
+		broken = append(broken, fmt.Sprintf("started at %s, due at %s", clock(first), clock(due)))
+	}
+	for i, r := range s.runs[1:] {
+		before := s.runs[i]
+		e, known := s.end(before)
+		if !known || e.status == worker.StatusLost {
+			continue
+		}
+		due := before.to.Add(s.rest(before, e.status))
+		if r.from.Before(s.cautious(due, before.from, r.from)) && before.to.Before(r.from) {
+			broken = append(broken, fmt.Sprintf("started again at %s, due at %s", clock(r.from), clock(due)))
+		}
+	}
+	return broken
+}
+
+// cautious allows for whole milliseconds and for a clock that was set forward.
+func (s *story) cautious(due, from, to time.Time) time.Time {
+	return due.Add(-time.Millisecond - s.forward(from, to))
+}
+
+// promptly is how soon a job starts when a slot is free and nothing is wrong.
+const promptly = 250 * time.Millisecond
+
+// late: with a free slot and nothing wrong, a job starts when it is due.
+func (s *story) late() (broken []string) {
+	if s.plan.mood != prompt || len(s.runs) == 0 {
+		return nil
+	}
+	due := s.adds[0].at.Add(s.job.options.Delay)
+	for _, r := range s.runs {
+		if r.from.After(due.Add(promptly)) {
+			broken = append(broken, fmt.Sprintf("started at %s, due at %s", clock(r.from), clock(due)))
+		}
+		e, _ := s.end(r)
+		due = r.to.Add(s.rest(r, e.status))
+	}
+	return broken
+}
+
+// oddDeeds: an operator gets one of the answers that are promised.
+func (s *story) oddDeeds() (broken []string) {
+	for _, d := range s.deeds {
+		known := d.err == nil || slices.ContainsFunc([]error{jobs.ErrUnavailable, jobs.ErrNotFound, jobs.ErrNotInState, jobs.ErrLocked},
+			func(target error) bool { return errors.Is(d.err, target) })
+		if !known {
+			broken = append(broken, fmt.Sprintf("%s: %v", d.what, d.err))
+		}
+	}
+	return broken
+}
+
+// outOfOrder: when all jobs wait before the first is taken, and one runs at a
+// time, they start by priority, and in the order of their adding within one.
+func outOfOrder(p *plan, stories []*story) (broken []string) {
+	if p.mood != orderly {
+		return nil
+	}
+	started := slices.DeleteFunc(slices.Clone(stories), func(s *story) bool { return len(s.runs) == 0 || s.job.options.Delay > 0 })
+	slices.SortStableFunc(started, func(a, b *story) int { return a.runs[0].number - b.runs[0].number })
+	for i, s := range started[min(1, len(started)):] {
+		before := started[i]
+		order := cmp.Or(cmp.Compare(rank(before), rank(s)), before.adds[0].call.Compare(s.adds[0].call))
+		if order > 0 {
+			broken = append(broken, fmt.Sprintf("order: job %s (priority %d, added %s) started before job %s (priority %d, added %s)",
+				before.id, rank(before), clock(before.adds[0].call), s.id, rank(s), clock(s.adds[0].call)))
+		}
+	}
+	return broken
+}
+
+// rank is the priority by which a job waits: 0 is the list, before all others.
+func rank(s *story) int {
+	switch p := s.job.options.Priority; p {
+	case jobs.Unprioritized:
+		return 0
+	case 0:
+		return int(jobs.Normal)
+	default:
+		return int(p)
+	}
+}
+
+// clock shows a moment of the run; a bubble's time begins with the year 2000.
+func clock(t time.Time) string {
+	return t.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).Round(time.Microsecond).String()
+}
