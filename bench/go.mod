@@ -6,6 +6,7 @@ replace github.com/tandemq/tandem => ../
 
 require (
 	github.com/go-chi/chi/v5 v5.5.0
+	github.com/google/go-cmp v0.7.0
 	github.com/hibiken/asynq v0.26.0
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/tandemq/tandem v0.0.0
