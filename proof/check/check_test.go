@@ -55,7 +55,7 @@ func TestEachKindOfFinding(t *testing.T) {
 		"a job that nobody asked for":        {without: "I k", want: one(check.Unexpected)},
 		"a stored job that nobody asked for": {census: stored("other", "completed"), want: one(check.Unexpected)},
 		"one job under two ids":              {more: "60 L id2 u:1 1 5000060\n61 S k id2 u:1 1\n62 X k id2\n63 R id2 u:1\n64 E id2 1 completed\n", want: one(check.Duplicate)},
-		"two jobs under one id": {more: "22 I l completed 100 0\n23 A l id 0\n", want: one(check.Lost)},
+		"two jobs under one id":              {more: "22 I l completed 100 0\n23 A l id 0\n", want: one(check.Lost)},
 		"a denied add":                       {lines: "1 P 1 produce start\n10 I k completed 100 0\n20 D k - \"no\"\n", want: one(check.FalseError)},
 		"a first add called a repetition":    {without: "A k id 0", more: "20 A k id 1\n", want: one(check.FalseError)},
 		"an attempt under another's lease": {

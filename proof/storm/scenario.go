@@ -188,3 +188,19 @@ func (s *Site) only(lane Lane, names ...string) Lane {
 	}
 	return kept
 }
+
+// Fleets are scenarios with workers of the official Node client beside ours.
+func Fleets() map[string]Scenario {
+	setup := usual()
+	setup.Produce = append(setup.Produce, "-delayed", "0") // a wrong clock promotes too early: that is the client's own
+	setup.Extra = []func(url, dir string) []string{
+		Node("bullmq", time.Second, time.Hour), Node("bullmq5", time.Second, -time.Minute),
+	}
+	deaths := Scenario{Name: "fleet-deaths", setup: setup, steps: 8, gap: time.Second, lanes: func(s *Site) []Lane {
+		return []Lane{s.only(s.OfWorkers(), "worker.kill", "worker.kill-all", "worker.stop", "worker.freeze-short")}
+	}}
+	crashes := Scenario{Name: "fleet-crashes", setup: setup, steps: 5, gap: time.Second, lanes: func(s *Site) []Lane {
+		return []Lane{s.only(s.OfServer(), "redis killed", "scripts forgotten", "redis asleep", "all connections closed")}
+	}}
+	return map[string]Scenario{deaths.Name: deaths, crashes.Name: crashes}
+}
