@@ -73,9 +73,10 @@ type Counts struct {
 	OldestWaitingMs int64 `json:"oldestWaitingMs" doc:"Age of the job that is next in line, in ms; 0 when none waits."`
 }
 
-// Follower yields the events of a queue behind a place in its stream, in order,
-// until ctx ends. After an error that is jobs.ErrUnavailable, or one that tells
-// of a gap, it goes on; any other is the last.
+// Follower yields the events of a queue, in order and until ctx ends, behind a
+// place: the id of an event that was seen, or a moment in unix ms. After an error
+// that is jobs.ErrUnavailable, or one that tells of a gap, it goes on; any other
+// is the last.
 type Follower func(ctx context.Context, queue, from string) iter.Seq2[jobs.Event, error]
 
 // Accounts signs people up; *users.Service does.

@@ -92,7 +92,7 @@ func (w *watchers) queueOf(name string) *watchedQueue {
 	if w.follow != nil && w.ctx.Err() == nil {
 		// A moment back: the stream is opened after this returns, and by a clock
 		// that may differ from ours.
-		from := strconv.FormatInt(w.now().Add(-10*time.Second).UnixMilli(), 10) + "-0"
+		from := strconv.FormatInt(w.now().Add(-10*time.Second).UnixMilli(), 10)
 		w.running.Go(func() { w.run(name, q, from) })
 	}
 	return q

@@ -25,7 +25,9 @@ import (
 	"github.com/tandemq/tandem/internal/jobs/redisconn"
 )
 
-// Where to begin, beside the ID of an event that was seen: behind it.
+// Where to begin, beside the ID of an event that was seen, behind it, and a
+// moment in unix milliseconds (1795422459479): whatever came since, of which
+// nothing was seen.
 const (
 	FromNow   = "$"
 	FromStart = "0"
@@ -66,7 +68,7 @@ func Follow(ctx context.Context, conn *redisconn.Conn, prefix, queue, from strin
 			}
 		}()
 		// The stream may have been trimmed since somebody saw that event.
-		resumed := from != FromNow && from != FromStart
+		_, _, resumed := parseID(from)
 		f := follower{source: stream, after: from, yield: yield, behind: resumed}
 		f.run(ctx)
 	}
@@ -76,11 +78,12 @@ func validate(queue, from string) error {
 	if err := jobs.ValidateQueue(queue); err != nil {
 		return err
 	}
-	if from == FromNow || from == FromStart {
+	if from == FromNow {
 		return nil
 	}
-	if _, _, ok := parseID(from); !ok {
-		return jobs.Invalid("from", "must be an event's id, like 1795422459479-0")
+	_, err := strconv.ParseUint(from, 10, 64) // a moment
+	if _, _, ok := parseID(from); !ok && err != nil {
+		return jobs.Invalid("from", "must be an event's id, like 1795422459479-0, or a moment in unix ms")
 	}
 	return nil
 }

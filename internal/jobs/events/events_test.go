@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -169,7 +170,7 @@ func TestWhereFollowingBegins(t *testing.T) {
 func TestFollowRefusesAPlaceThatIsNone(t *testing.T) {
 	t.Parallel()
 	b := jobstest.New(t)
-	for _, from := range []string{"", "yesterday", "1-", "-1", "1", "1-2-3", "99999999999999999999-0"} {
+	for _, from := range []string{"", "yesterday", "1-", "-1", "1-2-3", "99999999999999999999", "99999999999999999999-0"} {
 		n := 0
 		for event, err := range events.Follow(t.Context(), b.Conn, b.Prefix, "q", from) {
 			if n++; !errors.Is(err, jobs.ErrInvalid) || event.ID != "" {
@@ -351,6 +352,24 @@ func TestFollowSurvivesAServerThatIsDown(t *testing.T) {
 	for _, err := range f.failures() {
 		if !errors.Is(err, jobs.ErrUnavailable) {
 			t.Errorf("error %v, wanted ErrUnavailable", err)
+		}
+	}
+}
+
+// A moment is no event that somebody saw, so nothing can have gone with it: not
+// even when the queue is new and its stream empty.
+func TestFromAMomentIsNoGap(t *testing.T) {
+	t.Parallel()
+	b := jobstest.New(t)
+	q := b.Queue("q", queue.Options{})
+	moment := strconv.FormatInt(time.Now().Add(-time.Minute).UnixMilli(), 10)
+	early := follow(b, moment)
+	b.Add(q, "work", nil, jobs.Options{})
+	late := follow(b, moment)
+	for _, one := range []*follower{early, late} {
+		b.Eventually("the events are told", func() bool { return len(one.seen()) == 2 })
+		if errs := one.failures(); len(errs) != 0 {
+			t.Errorf("errors %v, wanted none", errs)
 		}
 	}
 }
