@@ -101,7 +101,8 @@ type Options struct {
 
 	// Timeout bounds one attempt; 0 leaves it to the worker.
 	Timeout time.Duration
-	// ExpiresAt fails the job, without running it, when it is taken later.
+	// ExpiresAt fails the job, without running it, when it is taken later. A
+	// moment that has passed is accepted, so that an add can be repeated.
 	ExpiresAt time.Time
 
 	// LIFO puts the job at the head of the line. Only unprioritized jobs stand
@@ -175,6 +176,9 @@ func (o *Options) Validate() error {
 	case o.SizeLimit < 0:
 		return Invalid("sizeLimit", "must not be negative")
 	}
+	if err := o.validateExpiry(time.Now()); err != nil {
+		return err
+	}
 	if err := o.KeepCompleted.validate("keepCompleted"); err != nil {
 		return err
 	}
@@ -182,6 +186,24 @@ func (o *Options) Validate() error {
 		return err
 	}
 	return o.Backoff.Validate()
+}
+
+func (o *Options) validateExpiry(now time.Time) error {
+	due := now.Add(o.Delay)
+	if !o.RunAt.IsZero() {
+		due = o.RunAt
+	}
+	switch {
+	case o.ExpiresAt.IsZero():
+		return nil
+	case o.ExpiresAt.UnixMilli() <= 0:
+		return Invalid("expiresAt", "must be after 1970")
+	case o.ExpiresAt.Sub(now) > 2*maxDelay:
+		return Invalid("expiresAt", "must be within twenty years")
+	case due.After(now) && !o.ExpiresAt.After(due):
+		return Invalid("expiresAt", "must be after the time at which the job is due")
+	}
+	return nil
 }
 
 // validate accepts nil, which says nothing.

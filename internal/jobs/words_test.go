@@ -72,6 +72,12 @@ func TestOptionsNameTheFieldThatIsWrong(t *testing.T) {
 		"": {
 			{}, {ID: "a"}, {Priority: jobs.MaxPriority}, {Priority: jobs.Unprioritized}, {LIFO: true}, {Delay: time.Hour},
 			{RunAt: time.Now().Add(time.Hour)}, {RunAt: time.Unix(0, 0)}, {Attempts: 1_000_000}, {Backoff: jobs.Backoff{Type: "moon"}},
+			{ExpiresAt: time.Now().Add(-time.Hour)}, {Delay: time.Hour, ExpiresAt: time.Now().Add(2 * time.Hour)},
+		},
+		"expiresAt": {
+			{ExpiresAt: time.Unix(0, 0)}, {ExpiresAt: time.Now().AddDate(21, 0, 0)},
+			{Delay: time.Hour, ExpiresAt: time.Now().Add(time.Hour - time.Second)},
+			{RunAt: time.Now().Add(time.Hour), ExpiresAt: time.Now()},
 		},
 		"jobId":           {{ID: "12"}, {ID: "-3"}, {ID: "a:b"}, {ID: "meta"}, {ID: "a\x00"}, {ID: strings.Repeat("a", 257)}},
 		"priority":        {{Priority: -2}, {Priority: jobs.MaxPriority + 1}},
