@@ -87,7 +87,7 @@ func backlogRows(o options) []tally.Row {
 				n := map[string]int{"small": smallBacklog, "big": o.backlog}[size]
 				list = append(list, tally.Row{
 					Workload: fmt.Sprintf("backlog/%s/%s/%s", kind, size, what),
-					Label:    fmt.Sprintf("%s, %d %s", what, n, kind), Metric: tally.RedisMicros,
+					Label:    fmt.Sprintf("%s, %s %s", what, tally.Count(n), kind), Metric: tally.RedisMicros,
 				})
 			}
 		}

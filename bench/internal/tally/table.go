@@ -158,6 +158,9 @@ func number(v float64) string {
 	return thousands(whole) + fraction
 }
 
+// Count is a whole number with commas between thousands.
+func Count(n int) string { return thousands(strconv.Itoa(n)) }
+
 func thousands(whole string) string {
 	digits := strings.TrimPrefix(whole, "-")
 	var groups []string

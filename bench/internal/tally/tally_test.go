@@ -136,6 +136,14 @@ func TestNumbersHaveThreeDigitsThatMatter(t *testing.T) {
 	}
 }
 
+func TestCountsHaveCommas(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 10: "10", 999: "999", 1000: "1,000", 1_000_000: "1,000,000"} {
+		if got := Count(n); got != want {
+			t.Errorf("%d is %q, want %q", n, got, want)
+		}
+	}
+}
+
 func TestThePageKeepsWhatIsAroundTheMarks(t *testing.T) {
 	page := "# Title\n" + Begin + "\nold\n" + End + "\nmore\n"
 	got, err := Replace(page, "\nnew\n")
