@@ -3,11 +3,14 @@ package storm_test
 import (
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/tandemq/tandem/internal/jobs/redisconn"
 )
 
 // What a campaign is made of. The defaults are the small form, for every change.
@@ -25,6 +28,7 @@ var subject string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	redisconn.LogTo(slog.New(slog.DiscardHandler))
 	os.Exit(withSubject(m))
 }
 

@@ -71,7 +71,7 @@ func nothing(*Site) []Lane { return nil }
 // calm has no faults at all, and expects jobs to begin at once.
 func calm() Scenario {
 	setup := usual()
-	setup.Rules.Wake = 2 * time.Second
+	setup.Rules.Wake = 3500 * time.Millisecond
 	return Scenario{Name: "calm", setup: setup, lanes: nothing}
 }
 
@@ -81,7 +81,7 @@ func lone() Scenario {
 	setup := usual()
 	setup.Chunk = 24
 	setup.Produce = []string{"-rate", "4", "-parallel", "1", "-made"}
-	setup.Rules.Wake = 2 * time.Second
+	setup.Rules.Wake = 3500 * time.Millisecond
 	return Scenario{Name: "lone", setup: setup, lanes: nothing}
 }
 
@@ -139,7 +139,7 @@ func burst() Scenario {
 // losses loses requests and replies.
 func losses() Scenario {
 	setup := usual()
-	setup.Rules.Wake = 2 * time.Second
+	setup.Rules.Wake = 3500 * time.Millisecond
 	return Scenario{Name: "losses", setup: setup, steps: 30, gap: 200 * time.Millisecond, lanes: func(s *Site) []Lane {
 		return []Lane{s.only(s.OfLinks(), "link.cut-settle", "link.cut-renew", "link.cut-add", "link.drop-settle", "link.drop-add", "link.close")}
 	}}

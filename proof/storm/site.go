@@ -62,7 +62,9 @@ type Site struct {
 
 	workers    []*slot
 	producers  []*slot
+	programs   []*slot
 	work       sync.WaitGroup // keepers of workers
+	running    sync.WaitGroup // keepers of programs
 	adding     sync.WaitGroup // keepers of producers
 	following  sync.WaitGroup
 	stopFollow context.CancelFunc
