@@ -69,7 +69,7 @@ func (l *lab) facts(took time.Duration) (string, error) {
 	processor := note(cpuModel())
 	bullmq := note(l.npmVersion("bullmq"))
 	asynq, goRedis := moduleVersion("github.com/hibiken/asynq"), moduleVersion("github.com/redis/go-redis/v9")
-	return fmt.Sprintf(`%s, %d rounds (idle fewer), systems alternating; it took %s. Values are medians, with the lowest and the highest in
+	return l.warning() + fmt.Sprintf(`%s, %d rounds (idle fewer), systems alternating; it took %s. Values are medians, with the lowest and the highest in
 parentheses; × is Tandem's median by the other's.
 
 - %s, %d cores%s; %s
@@ -79,6 +79,14 @@ parentheses; × is Tandem's median by the other's.
 		processor, runtime.NumCPU(), l.pinned(), runtime.GOOS+"/"+runtime.GOARCH,
 		redis, "`"+strings.Join(server.Lines(server.Off), "`, `")+"`",
 		runtime.Version(), goRedis, bullmq, node, asynq), failure
+}
+
+// warning is for a page that nobody should keep.
+func (l *lab) warning() string {
+	if l.options.quick {
+		return "**A quick run: its numbers mean nothing.**\n\n"
+	}
+	return ""
 }
 
 func (l *lab) pinned() string {
