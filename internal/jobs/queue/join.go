@@ -23,7 +23,7 @@ type joiner struct {
 
 	mu      sync.Mutex
 	waiting []*entry // in order of arrival
-	running bool     // flush is under way
+	running bool     // a call is under way
 	closed  bool
 	flushes sync.WaitGroup
 }
@@ -43,8 +43,12 @@ func newJoiner(b adder, patience time.Duration) *joiner {
 
 func (j *joiner) add(ctx context.Context, job broker.NewJob) (existed bool, err error) {
 	e := &entry{ctx: ctx, job: job, done: make(chan struct{})}
-	if err := j.enter(e); err != nil {
+	alone, err := j.enter(e)
+	if err != nil {
 		return false, err
+	}
+	if alone {
+		return j.sendAlone(ctx, job)
 	}
 	select {
 	case <-e.done:
@@ -54,18 +58,48 @@ func (j *joiner) add(ctx context.Context, job broker.NewJob) (existed bool, err 
 	}
 }
 
-func (j *joiner) enter(e *entry) error {
+// enter puts an entry in line, unless nothing is under way: then its caller is
+// alone, and sends it itself.
+func (j *joiner) enter(e *entry) (alone bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.closed {
-		return ErrClosed
+		return false, ErrClosed
 	}
-	j.waiting = append(j.waiting, e)
 	if !j.running {
 		j.running = true
-		j.flushes.Go(j.flush)
+		j.flushes.Add(1) // until sendAlone has ended
+		return true, nil
 	}
-	return nil
+	j.waiting = append(j.waiting, e)
+	return false, nil
+}
+
+// sendAlone makes the call in the caller's goroutine, which spares two switches
+// between goroutines. Whoever came in the meantime is left to flush.
+func (j *joiner) sendAlone(ctx context.Context, job broker.NewJob) (existed bool, err error) {
+	defer j.flushes.Done()
+	defer j.handOver()
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, j.patience)
+		defer cancel()
+	}
+	answers, err := j.broker.Add(ctx, []broker.NewJob{job})
+	if err != nil {
+		return false, err
+	}
+	return answers[0], nil
+}
+
+func (j *joiner) handOver() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.waiting) == 0 {
+		j.running = false
+		return
+	}
+	j.flushes.Go(j.flush)
 }
 
 // flush sends what waits, one call after the other, until nothing does.

@@ -22,51 +22,52 @@
 --
 -- include queue
 -- include event
--- include mark
--- include enqueue
 -- include ensure_meta
+local resent, now = ARGV[3] == '1', tonumber(ARGV[2])
+local lines, ranked, seen = { LPUSH = {}, RPUSH = {} }, {}, {}
+local added, any_now, any_later = 0, false, false
 
-local now = tonumber(ARGV[2])
-local resent = ARGV[3] == '1'
-local waiting, ranked, any_now, any_later, codes, added = {}, {}, false, false, {}, 0
-
--- The time is asked for only where it decides something; otherwise the id of
--- the stream entry tells it.
-local function current_ms()
+-- delayed has the steps that only a delayed job needs, made for the first one.
+-- The time is asked for only then; otherwise the id of a stream entry tells it.
+local delayed_steps
+local function delays()
+  if delayed_steps then return delayed_steps end
   if now == 0 then
     local t = redis.call('TIME')
     now = t[1] * 1000 + math.floor(t[2] / 1000)
   end
-  return now
+  -- include mark
+  -- include enqueue
+  local function delay_of(text)
+    local at = string.match(text, '^@(%d+)$')
+    return at and math.max(0, tonumber(at) - now) or tonumber(text)
+  end
+  delayed_steps = { delay_of = delay_of, put_off = put_off, mark_next = mark_next }
+  return delayed_steps
 end
 
 -- told_of(id) is 'added' or 'duplicated', whichever the stream told last of the
 -- job since the first sending. It is read once, and only when a reply was lost,
 -- the newest first, as far as the stream is usually long.
 local told
-local function read_page(upper)
-  local entries = redis.call('XREVRANGE', events, upper, ARGV[4], 'COUNT', 1000)
-  for _, entry in ipairs(entries) do
-    local fields = entry[2]
-    local name, id = fields[2], fields[4]
-    if (name == 'added' or name == 'duplicated') and not told[id] then told[id] = name end
-  end
-  return #entries == 1000 and entries[1000][1]
-end
-
 local function told_of(id)
   if told then return told[id] end
   told = {}
   local upper = '+'
   for _ = 1, 10 do
-    upper = read_page(upper)
-    if not upper then break end
+    local entries = redis.call('XREVRANGE', events, upper, ARGV[4], 'COUNT', 1000)
+    for _, entry in ipairs(entries) do
+      local name, job = entry[2][2], entry[2][4]
+      if (name == 'added' or name == 'duplicated') and not told[job] then told[job] = name end
+    end
+    if #entries < 1000 then break end
+    upper = entries[1000][1]
   end
   return told[id]
 end
 
 -- Most often none of the ids is there; that is asked once for all of them.
-local keys, seen = {}, {}
+local keys = {}
 for i = 5, #ARGV, 8 do keys[#keys + 1] = base .. ARGV[i] end
 local some_exist = #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0
 
@@ -75,7 +76,6 @@ local some_exist = #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0
 -- still deliver it, after the second one on another connection.
 local function known(id, origin)
   local exists = seen[id] or some_exist and redis.call('EXISTS', base .. id) == 1
-  seen[id] = true
   if exists and origin == 'made' then return 0 end
   if resent then
     local word = told_of(id)
@@ -86,65 +86,72 @@ local function known(id, origin)
   return 1
 end
 
-local function delay_of(text)
-  local at = string.match(text, '^@(%d+)$')
-  if at then return math.max(0, tonumber(at) - current_ms()) end
-  return tonumber(text)
-end
-
-local function store(id, name, data, opts, delay, priority)
-  local entry = event('added', 'jobId', id, 'name', name)
+local function store(i, delay)
+  local id = ARGV[i]
+  local entry = event('added', 'jobId', id, 'name', ARGV[i + 2])
   local timestamp = now > 0 and int(now) or string.match(entry, '^%d+')
-  redis.call('HSET', base .. id, 'name', name, 'data', data, 'opts', opts, 'timestamp', timestamp,
-    'delay', int(delay), 'priority', priority)
-end
-
--- flush_waiting puts the jobs in line, all in the order in which they came. The
--- priority counter moves on once for all of them.
-local function flush_waiting()
-  for push, ids in pairs(waiting) do
-    if #ids > 0 then redis.call(push, wait, unpack(ids)) end
-  end
-  if #ranked == 0 then return end
-  local last, rows = next_count(base .. 'pc', #ranked), {}
-  for i, row in ipairs(ranked) do
-    local count = (last - #ranked + i) % 4294967296
-    rows[#rows + 1], rows[#rows + 2] = int(row[1] * 4294967296 + count), row[2]
-  end
-  redis.call('ZADD', prioritized, unpack(rows))
+  redis.call('HSET', base .. id, 'name', ARGV[i + 2], 'data', ARGV[i + 3], 'opts', ARGV[i + 4], 'timestamp', timestamp,
+    'delay', delay > 0 and int(delay) or '0', 'priority', ARGV[i + 6])
 end
 
 local function place(id, delay, priority, push)
   if delay > 0 then
-    put_off(id, now + delay)
+    delays().put_off(id, now + delay)
     any_later = true
     return
   end
-  if priority > 0 then
-    ranked[#ranked + 1] = { priority, id }
+  if priority ~= '0' then
+    ranked[#ranked + 1], ranked[#ranked + 2] = tonumber(priority), id
   else
-    waiting[push] = waiting[push] or {}
-    table.insert(waiting[push], id)
+    local line = lines[push]
+    line[#line + 1] = id
   end
   event('waiting', 'jobId', id)
   any_now = true
 end
 
 local function add(i)
-  local id, delay = ARGV[i], delay_of(ARGV[i + 5])
-  local code = known(id, ARGV[i + 1])
-  if code then return code end
-  if delay > 0 then current_ms() end
-  store(id, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], delay, ARGV[i + 6])
-  place(id, delay, tonumber(ARGV[i + 6]), ARGV[i + 7])
+  local id, delay = ARGV[i], ARGV[i + 5]
+  if some_exist or resent or seen[id] then
+    local code = known(id, ARGV[i + 1])
+    if code then return code end
+  end
+  seen[id] = true
+  delay = delay == '0' and 0 or delays().delay_of(delay)
+  store(i, delay)
+  place(id, delay, ARGV[i + 6], ARGV[i + 7])
   added = added + 1
   return 0
 end
 
+-- A counter that somebody broke starts again.
+local function count_ranked(n)
+  local last = redis.pcall('INCRBY', base .. 'pc', int(n))
+  if type(last) == 'number' then return last end
+  redis.call('SET', base .. 'pc', int(n))
+  return n
+end
+
+-- The priority counter moves on once for all, in the order in which they came.
+local function rank()
+  local count = count_ranked(#ranked / 2) - #ranked / 2
+  for i = 1, #ranked, 2 do
+    count = count + 1
+    ranked[i] = int(ranked[i] * 4294967296 + count % 4294967296)
+  end
+  redis.call('ZADD', prioritized, unpack(ranked))
+end
+
+local codes = {}
 for i = 5, #ARGV, 8 do codes[#codes + 1] = add(i) end
 local count = resent and added or #codes
 if count > 0 then redis.pcall('INCRBY', base .. 'id', int(count)) end -- shown to people; ours are not from it
-flush_waiting()
-if any_later then mark_next() end
-if any_now then mark_now() end
+for push, ids in pairs(lines) do
+  if #ids > 0 then redis.call(push, wait, unpack(ids)) end
+end
+if #ranked > 0 then rank() end
+if any_later then delays().mark_next() end
+if any_now and not paused and not (concurrency and redis.call('LLEN', active) >= concurrency) then
+  redis.call('ZADD', marker, 0, '0')
+end
 return codes

@@ -13,9 +13,6 @@ local function int(n) return string.format('%.0f', n) end
 
 local settings = redis.call('HMGET', KEYS[1], 'paused', 'concurrency', 'opts.maxLenEvents', 'max', 'duration')
 local paused = settings[1]
-local function whole(text)
-  local n = tonumber(text)
-  return n and math.floor(n)
-end
-local concurrency = whole(settings[2])
+local concurrency = tonumber(settings[2])
+if concurrency then concurrency = math.floor(concurrency) end
 local max_events = #(settings[3] or '') < 16 and string.match(settings[3] or '', '^%d+$')

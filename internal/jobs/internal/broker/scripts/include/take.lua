@@ -65,8 +65,8 @@ local function take(want)
   if paused then return end
   if concurrency then want = math.min(want, concurrency - redis.call('LLEN', active)) end
   if want <= 0 then return end
-  local limit = whole(settings[4]) or tonumber(ARGV[8])
-  if limit then want = seldom().allowance(limit, want) end
+  local limit = tonumber(settings[4]) or tonumber(ARGV[8])
+  if limit then want = seldom().allowance(math.floor(limit), want) end
   if want <= 0 or want == 1 and take_one(limit) then return end
   take_many(want, limit, want == 1)
 end
