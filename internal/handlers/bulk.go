@@ -115,10 +115,11 @@ func (b *bulk) read(ctx context.Context, i int, raw json.RawMessage) (*bulkTask,
 	if err != nil {
 		return nil, under("data", err)
 	}
-	if err := a.fits(t, job.Data.Payload); err != nil {
+	payload, err := a.decode(t, job.Data.Payload)
+	if err != nil {
 		return nil, under("data.payload", err)
 	}
-	work, err := a.prepare(ctx, t, "data.payload", job.Data.Payload, job.Options, i)
+	work, err := a.prepare(ctx, t, "data.payload", payload, job.Options, i)
 	if err != nil {
 		return nil, err
 	}

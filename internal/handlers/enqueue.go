@@ -83,23 +83,21 @@ func (a *API) addJob(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.fits(t, in.Body.Payload); err != nil {
+	payload, err := a.decode(t, in.Body.Payload)
+	if err != nil {
 		return nil, under("payload", err)
 	}
-	return a.add(ctx, t, "payload", in.Body.Payload, in.Body.Options)
+	return a.add(ctx, t, "payload", payload, in.Body.Options)
 }
 
-// enqueue adds a job whose payload stands at the top of the body.
+// enqueue adds a job whose payload, of the type's own Go type, stands at the top
+// of the body.
 func enqueue(ctx context.Context, a *API, name string, payload any, o *JobOptions) (*queuedOutput, error) {
 	t, err := a.typeOf(name)
 	if err != nil {
 		return nil, problem("not-found", "This API has no queue for jobs of this type.")
 	}
-	raw, err := json.Marshal(payload)
-	if err != nil {
-		return nil, fmt.Errorf("payload: %w", err)
-	}
-	return a.add(ctx, t, "", raw, o)
+	return a.add(ctx, t, "", payload, o)
 }
 
 func (a *API) typeOf(name string) (*jobType, error) {
@@ -110,9 +108,12 @@ func (a *API) typeOf(name string) (*jobType, error) {
 	return t, nil
 }
 
-// fits checks a payload against its schema, as huma checks bodies.
-func (a *API) fits(t *jobType, raw json.RawMessage) error {
-	return a.checkSchema(t.schema, raw)
+// decode reads a payload that fits its schema, as huma reads bodies.
+func (a *API) decode(t *jobType, raw json.RawMessage) (any, error) {
+	if err := a.checkSchema(t.schema, raw); err != nil {
+		return nil, err
+	}
+	return t.decode(raw)
 }
 
 func (a *API) checkSchema(schema *huma.Schema, raw json.RawMessage) error {
@@ -126,8 +127,8 @@ func (a *API) checkSchema(schema *huma.Schema, raw json.RawMessage) error {
 }
 
 // add checks and stores one job. place is where the payload stands in the body.
-func (a *API) add(ctx context.Context, t *jobType, place string, raw json.RawMessage, o *JobOptions) (*queuedOutput, error) {
-	work, err := a.prepare(ctx, t, place, raw, o, 0)
+func (a *API) add(ctx context.Context, t *jobType, place string, payload any, o *JobOptions) (*queuedOutput, error) {
+	work, err := a.prepare(ctx, t, place, payload, o, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -148,9 +149,9 @@ func (a *API) add(ctx context.Context, t *jobType, place string, raw json.RawMes
 
 // prepare does everything that can be done without Redis. n is the job's number
 // in its request.
-func (a *API) prepare(ctx context.Context, t *jobType, place string, raw json.RawMessage, o *JobOptions, n int) (*task, error) {
+func (a *API) prepare(ctx context.Context, t *jobType, place string, payload any, o *JobOptions, n int) (*task, error) {
 	c := callOf(ctx)
-	name, payload, err := t.read(raw, c.caller)
+	name, payload, err := t.read(payload, c.caller)
 	if err != nil {
 		return nil, under(place, err)
 	}

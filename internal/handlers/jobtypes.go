@@ -67,9 +67,11 @@ type jobType struct {
 	preset  jobs.Options
 	payload reflect.Type
 	schema  *huma.Schema
-	// read checks a payload and says what to add. Its errors name the payload's
-	// fields; one that is a *Problem is about the caller.
-	read func(raw json.RawMessage, c Caller) (name string, payload any, err error)
+	// decode makes a payload of its JSON.
+	decode func(raw json.RawMessage) (payload any, err error)
+	// read checks a decoded payload and says what to add. Its errors name the
+	// payload's fields; one that is a *Problem is about the caller.
+	read func(payload any, c Caller) (name string, job any, err error)
 	// allow says, with a look at Redis, why a bound caller may not add a checked
 	// payload; nil allows all.
 	allow func(ctx context.Context, payload any) error
@@ -104,13 +106,14 @@ func (a *API) jobTypes() map[string]*jobType {
 func define[P any](name, queue, message string, preset jobs.Options, read func(P, Caller) (string, any, error)) *jobType {
 	return &jobType{
 		name: name, queue: queue, message: message, preset: preset, payload: reflect.TypeFor[P](),
-		read: func(raw json.RawMessage, c Caller) (string, any, error) {
+		decode: func(raw json.RawMessage) (any, error) {
 			var p P
 			if err := json.Unmarshal(raw, &p); err != nil {
-				return "", nil, unfit(err)
+				return nil, unfit(err)
 			}
-			return read(p, c)
+			return p, nil
 		},
+		read: func(payload any, c Caller) (string, any, error) { return read(payload.(P), c) },
 	}
 }
 

@@ -133,7 +133,8 @@ func chain(h http.Handler, layers ...func(http.Handler) http.Handler) http.Handl
 // the handler again by itself.
 func (a *API) route(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := callOf(r.Context())
+		outer := r.Context()
+		c := callOf(outer)
 		if c.route = a.lookup(r.Method, r); c.route != nil {
 			c.pattern = c.route.path
 		}
@@ -141,7 +142,16 @@ func (a *API) route(next http.Handler) http.Handler {
 			r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, getContext(a.router)))
 		}
 		next.ServeHTTP(w, r)
+		tellRoute(outer, c.route)
 	})
+}
+
+// tellRoute writes the route of a request that was refused on the way to the
+// router where the router would have written it, for whoever traces requests.
+func tellRoute(ctx context.Context, found *route) {
+	if rctx := chi.RouteContext(ctx); rctx != nil && found != nil && len(rctx.RoutePatterns) == 0 {
+		rctx.RoutePatterns = append(rctx.RoutePatterns, found.path)
+	}
 }
 
 // getContext makes chi route a HEAD like a GET.
