@@ -1,8 +1,10 @@
 package simulation
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -17,6 +19,13 @@ var (
 	replays   = flag.Int("simulation.replays", 1, "how often to run each seed")
 )
 
+// TestMain lets memory grow further than usual between two collections: a run
+// makes much garbage and keeps next to nothing.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
+
 // play runs one seed and returns what broke.
 func play(t *testing.T, p *plan, rewrite func(string) string) (broken []string) {
 	defer func() {
@@ -29,22 +38,13 @@ func play(t *testing.T, p *plan, rewrite func(string) string) (broken []string) 
 	return w.verdict()
 }
 
-// tier is how many seeds an ordinary run of the tests plays. The race detector
-// makes each of them several times slower.
-func tier() int {
-	switch {
-	case *seeds > 0:
-		return *seeds
-	case raceEnabled:
-		return 250
-	default:
-		return 2000
-	}
-}
+// few is what fits into an ordinary run of the tests, under the race detector
+// too. CI plays more of them without it.
+const few = 150
 
 func TestSeeds(t *testing.T) {
 	t.Parallel()
-	began, n := time.Now(), tier()
+	began, n := time.Now(), cmp.Or(*seeds, few)
 	t.Run("all", func(t *testing.T) { // returns when its shards have
 		shards := min(runtime.GOMAXPROCS(0), n)
 		for shard := range shards {

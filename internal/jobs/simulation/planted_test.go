@@ -1,0 +1,123 @@
+package simulation
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// bug is a mistake in the scripts: each pair is a piece of their text, and what
+// stands there instead.
+type bug struct {
+	name  string
+	pairs []string
+}
+
+var bugs = []bug{
+	{"the marker is forgotten when jobs arrive", []string{
+		"if not paused and not maxed() then redis.call('ZADD', marker, 0, '0') end", "",
+	}},
+	{"the marker of delayed jobs is forgotten", []string{
+		"redis.call('ZADD', marker, int(due_of(head[2])), '1')", "",
+		"next_due and int(next_due) or '0', limited_ms, left }", "'0', limited_ms, left }",
+	}},
+	{"the lock is not looked at when an attempt ends", []string{
+		"if lock ~= ARGV[i + 2] then code", "if false then code",
+	}},
+	{"an attempt that ends twice is accepted twice", []string{
+		"if lock ~= ARGV[i + 2] then code", "if false then code",
+		"if not leave_active(id) and not missing then return lock and -3 or -2 end", "leave_active(id)",
+	}},
+	{"a job is taken without a lock", []string{
+		"redis.call('SET', job .. ':lock', ARGV[4], 'PX', ARGV[5])", "",
+	}},
+	{"a lock is not renewed", []string{
+		"redis.call('SET', base .. id .. ':lock', token, 'PX', ARGV[2])", "",
+	}},
+	{"another's lock is renewed", []string{
+		"if lock and lock ~= token then return -6 end", "",
+		"if not lock and not still_ours(id, ARGV[i + 2]) then return -2 end", "",
+	}},
+	{"a job that is taken back is put nowhere", []string{
+		"redis.call('RPUSH', wait, id)\n  event('waiting', 'jobId', id, 'prev', 'active')\n  event('stalled'",
+		"event('waiting', 'jobId', id, 'prev', 'active')\n  event('stalled'",
+	}},
+	{"a job is taken back while it is locked", []string{
+		"  if lock then\n    running[#running + 1] = id", "  if false then\n    running[#running + 1] = id",
+		"elseif suspect == 0 or late then", "elseif suspect == 0 then",
+	}},
+	{"delayed jobs run early", []string{
+		"if not next_due or next_due > now then return end", "if not next_due then return end",
+		"int((now + 1) * 4096 - 1)", "'+inf'",
+		"if next_due and next_due <= now then seldom().promote_due() end", "if next_due then seldom().promote_due() end",
+	}},
+	{"a job that is handed back has made an attempt", []string{
+		"if kind ~= 'snooze' and kind ~= 'release' then\n    redis.call('HSET', job, 'failedReason'",
+		"if kind ~= 'snooze' then\n    redis.call('HSET', job, 'failedReason'",
+	}},
+	{"a snooze is counted", []string{
+		"if kind ~= 'snooze' and kind ~= 'release' then\n    redis.call('HSET', job, 'failedReason'",
+		"if kind ~= 'release' then\n    redis.call('HSET', job, 'failedReason'",
+	}},
+	{"the least urgent job runs first", []string{
+		"redis.call('ZPOPMIN', prioritized", "redis.call('ZPOPMAX', prioritized",
+	}},
+	{"the latest job runs first", []string{
+		"local count = (last - #ranked + i) % 4294967296", "local count = (1000000 - last + #ranked - i) % 4294967296",
+	}},
+	{"an add whose reply was lost is done again", []string{
+		"if exists and origin == 'made' then return 0 end", "",
+		"if resent then\n    local word", "if false then\n    local word",
+		"if not exists then return nil end", "if not exists or resent then return nil end",
+	}},
+	{"a failure burns no attempt", []string{
+		"'stacktrace', ARGV[i + 4], 'atm', int(atm))\n  end\n  wait_again", "'stacktrace', ARGV[i + 4])\n  end\n  wait_again",
+	}},
+	{"a finished job keeps its place among the active", []string{
+		"if not leave_active(id) and not missing then return lock and -3 or -2 end", "",
+	}},
+}
+
+// enough is how many plans a bug may survive.
+const enough = 150
+
+func TestPlantedBugsAreFound(t *testing.T) {
+	if raceEnabled {
+		t.Skip("too slow under the race detector; CI runs it without")
+	}
+	for _, b := range bugs {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			var planted [8]atomic.Bool
+			rewrite := func(script string) string { return b.plant(script, planted[:]) }
+			for seed := 1; seed <= enough; seed++ {
+				broken := play(t, planOf(seed), rewrite)
+				for i := range len(b.pairs) / 2 {
+					if !planted[i].Load() && seed == 20 {
+						t.Fatalf("no script has the text any more in which to plant it:\n%s", b.pairs[2*i])
+					}
+				}
+				if len(broken) > 0 {
+					t.Logf("found by seed %d: %s", seed, cutAt(broken[0], 160))
+					return
+				}
+			}
+			t.Errorf("not found by %d seeds", enough)
+		})
+	}
+}
+
+// plant puts the bug into a script that has the text, and notes which pieces
+// have found their place.
+func (b bug) plant(script string, planted []atomic.Bool) string {
+	for i := 0; i < len(b.pairs); i += 2 {
+		spoiled := strings.ReplaceAll(script, b.pairs[i], b.pairs[i+1])
+		if spoiled != script {
+			planted[i/2].Store(true)
+		}
+		script = spoiled
+	}
+	return script
+}
+
+func cutAt(text string, n int) string { return text[:min(n, len(text))] }
