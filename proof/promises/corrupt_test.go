@@ -109,7 +109,7 @@ func (w *ward) cure(t *testing.T, during bool) (faults []string) {
 		return "done", nil
 	})
 	w.settle(t)
-	if n := w.left(t); n > 0 {
+	if n := inLine(t, w.client); n > 0 {
 		faults = append(faults, fmt.Sprintf("%d ids are still in line", n))
 	}
 	for _, id := range w.sound {
@@ -130,25 +130,9 @@ func (w *ward) settle(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	for ctx.Err() == nil && w.left(t) > 0 {
+	for ctx.Err() == nil && inLine(t, w.client) > 0 {
 		_ = wait(ctx, 20*time.Millisecond) // the loop ends with the context
 	}
-}
-
-// left is how many ids wait or run.
-func (w *ward) left(t *testing.T) (n int64) {
-	t.Helper()
-	pipe := w.client.Pipeline()
-	counts := []*redis.IntCmd{
-		pipe.LLen(t.Context(), record().Key("wait")), pipe.LLen(t.Context(), record().Key("active")),
-		pipe.ZCard(t.Context(), record().Key("prioritized")), pipe.ZCard(t.Context(), record().Key("delayed")),
-	}
-	_, err := pipe.Exec(t.Context())
-	must(t, err)
-	for _, count := range counts {
-		n += count.Val()
-	}
-	return n
 }
 
 // wrong tells what should not be with a damaged job; "" is nothing.

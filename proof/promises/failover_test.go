@@ -33,25 +33,42 @@ func partition(group *redistest.Group) inject.Fault {
 }
 
 // A 202 of the replicated profile says that the job outlives its primary, also
-// when the old one goes on answering for a moment.
+// when the old one goes on answering for a moment. All replicas that can be
+// promoted have to have it: see the next experiment.
 func TestNoAcknowledgedJobIsLostInFailoversWhenReplicasHaveIt(t *testing.T) {
 	t.Parallel()
-	f := failing{replicas: 1, faults: everyKind, failovers: sized(2, 50), each: sized(500, 2_000)}
+	f := failing{replicas: 2, faults: everyKind, failovers: sized(2, 50), each: sized(500, 2_000)}
 	all := f.run(t)
 	report(t, promises.Row{
-		Name: "202s lost in failovers, replicated", Goal: "0", Measured: fmt.Sprint(all.gone), N: all.acked,
+		Name: "202s lost in failovers, both replicas wait", Goal: "0", Measured: fmt.Sprint(all.gone), N: all.acked,
 		Of: fmt.Sprintf("acknowledged in %d failovers, half of them with an old primary that lives on", f.failovers), Holds: all.gone == 0,
 	})
 }
 
-// The same without replicas loses what the hidden primary took, so the experiment can tell.
+// With one of two replicas nothing is promised: Sentinel may promote the other
+// one, and a zombie may still have a replica that acknowledges. How much that
+// loses depends on luck, so this row only tells.
+func TestOneOfTwoReplicasIsNotEnough(t *testing.T) {
+	if !*campaign {
+		return // it takes many failovers to see
+	}
+	f := failing{replicas: 1, faults: everyKind, failovers: 50, each: 2_000}
+	all := f.run(t)
+	report(t, promises.Row{
+		Name: "202s lost in failovers, one replica of two waits", Goal: "none promised", Measured: fmt.Sprint(all.gone), N: all.acked,
+		Of: fmt.Sprintf("acknowledged in %d failovers, half of them with an old primary that lives on", f.failovers), Holds: true,
+	})
+}
+
+// The same without replicas loses what the hidden primary took, so the experiment
+// can tell.
 func TestPartitionsDoLoseJobsThatNoReplicaHas(t *testing.T) {
 	t.Parallel()
 	f := failing{faults: partitions, failovers: sized(1, 10), each: sized(500, 2_000)}
 	all := f.run(t)
 	report(t, promises.Row{
-		Name: "202s lost in failovers, not replicated", Goal: "none promised: this shows what replicas are for",
-		Measured: fmt.Sprint(all.gone), N: all.acked, Of: fmt.Sprintf("acknowledged in %d failovers with a partition", f.failovers),
+		Name: "202s lost in failovers, no replica waits", Goal: "none promised: this shows what replicas are for",
+		Measured: fmt.Sprint(all.gone), N: all.acked, Of: fmt.Sprintf("acknowledged in failovers with a partition: %d", f.failovers),
 		Holds: all.gone > 0,
 	})
 }

@@ -21,6 +21,7 @@ import (
 // the id of every job that was acknowledged.
 type producer struct {
 	acked atomic.Int64
+	pause time.Duration // between two adds of one goroutine
 	stop  context.CancelFunc
 	done  sync.WaitGroup
 
@@ -52,8 +53,14 @@ func newQueue(t *testing.T, conn *redisconn.Conn) *queue.Queue {
 // that fails is a refusal: its client would hear 503, and nothing was promised.
 func produce(t *testing.T, goroutines int, queues ...*queue.Queue) *producer {
 	t.Helper()
+	return producePaced(t, 0, goroutines, queues...)
+}
+
+// producePaced lets each goroutine pause between two adds.
+func producePaced(t *testing.T, pause time.Duration, goroutines int, queues ...*queue.Queue) *producer {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	p := &producer{stop: stop}
+	p := &producer{stop: stop, pause: pause}
 	for _, q := range queues {
 		for range goroutines {
 			p.done.Go(func() { p.run(ctx, q) })
@@ -69,6 +76,9 @@ func (p *producer) run(ctx context.Context, q *queue.Queue) {
 		added, err := q.Add(request, "work", json1, jobs.Options{})
 		cancel()
 		p.note(added.ID, err)
+		if p.pause > 0 {
+			_ = wait(ctx, p.pause) // the loop ends with the context
+		}
 	}
 }
 
