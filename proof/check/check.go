@@ -263,7 +263,7 @@ func (j *judge) agree(id string, l *life, result string) {
 // had begun.
 func (j *judge) zombies(id string, l *life) {
 	for _, e := range l.ends {
-		if e.word == "lost" || e.word == "released" { // over the head of a handler that does not return
+		if e.word == "lost" || e.word == "unsure" || e.word == "released" { // over the head of a handler that does not return
 			continue
 		}
 		sent, token := int64(0), ""

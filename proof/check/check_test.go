@@ -25,7 +25,7 @@ const good = `
 31 S k id t:1 1
 40 X k id
 41 R id t:1
-50 E id 1 completed
+50 E id 1 completed ""
 1 P 9 storm start
 49 V id completed ""
 `
@@ -54,7 +54,7 @@ func TestEachKindOfFinding(t *testing.T) {
 		"a finished job that waits again":    {census: stored("id", "delayed"), want: one(check.Stuck)},
 		"a job that nobody asked for":        {without: "I k", want: one(check.Unexpected)},
 		"a stored job that nobody asked for": {census: stored("other", "completed"), want: one(check.Unexpected)},
-		"one job under two ids":              {more: "60 L id2 u:1 1 5000060\n61 S k id2 u:1 1\n62 X k id2\n63 R id2 u:1\n64 E id2 1 completed\n", want: one(check.Duplicate)},
+		"one job under two ids":              {more: "60 L id2 u:1 1 5000060\n61 S k id2 u:1 1\n62 X k id2\n63 R id2 u:1\n64 E id2 1 completed \"\"\n", want: one(check.Duplicate)},
 		"two jobs under one id":              {more: "22 I l completed 100 0\n23 A l id 0\n", want: one(check.Lost)},
 		"a denied add":                       {lines: "1 P 1 produce start\n10 I k completed 100 0\n20 D k - \"no\"\n", want: one(check.FalseError)},
 		"a first add called a repetition":    {without: "A k id 0", more: "20 A k id 1\n", want: one(check.FalseError)},
@@ -76,10 +76,10 @@ func TestEachKindOfFinding(t *testing.T) {
 			lines: strings.Replace(good, "31 S", "7000000 S", 1),
 		},
 		"two finishes in the stream":                   {more: "60 V id completed \"\"\n", want: one(check.Finishes)},
-		"two finishes told to workers":                 {more: "60 E id 2 completed\n", want: one(check.Finishes)},
+		"two finishes told to workers":                 {more: "60 E id 2 completed \"\"\n", want: one(check.Finishes)},
 		"a worker and the queue tell different things": {more: "60 V id failed \"\"\n", without: "V id completed", want: map[check.Kind]int{check.Finishes: 1, check.Innocent: 1}},
 		"a failure of a job that does not fail": {
-			lines: strings.ReplaceAll(strings.ReplaceAll(good, "V id completed", "V id failed"), "1 completed\n1", "1 failed\n1"), want: one(check.Innocent),
+			lines: strings.ReplaceAll(strings.ReplaceAll(good, "V id completed", "V id failed"), "1 completed \"", "1 failed \""), want: one(check.Innocent),
 		},
 		"a success of a job that cannot":     {lines: strings.Replace(good, "I k completed", "I k failed", 1), want: one(check.Spared)},
 		"a success without its effect":       {without: "X k", want: one(check.NoEffect)},
@@ -93,7 +93,8 @@ func TestEachKindOfFinding(t *testing.T) {
 			lines: without(without(good, "R id"), "E id"), more: "45 P 2 work gone\n5000100 L id u:1 2 9000000\n5000101 S k id u:1 2\n",
 			rules: check.Rules{Recovery: 5 * time.Second}, want: one(check.Late),
 		},
-		"an outcome that was accepted and called lost": {lines: strings.Replace(good, "50 E id 1 completed", "50 E id 1 lost", 1), want: one(check.Finishes)},
+		"an outcome that was accepted and called lost": {lines: strings.Replace(good, "50 E id 1 completed \"\"", "50 E id 1 lost \"\"", 1), want: one(check.Finishes)},
+		"an outcome of which nobody knows":             {lines: strings.Replace(good, "50 E id 1 completed", "50 E id 1 unsure", 1)},
 		"a zombie's outcome that was accepted": {
 			lines: strings.Replace(good, "50 E id 1", "5000050 E id 1", 1), without: "R id",
 			more: "5000031 L id u:1 2 9000045\n5000032 S k id u:1 2\n5000040 R id t:1\n", want: one(check.Finishes),
@@ -135,7 +136,7 @@ const overtaking = `21 I l completed 100 0
 26 S l jd t:0 1
 27 X l jd
 28 R jd t:0
-29 E jd 1 completed
+29 E jd 1 completed ""
 `
 
 func one(k check.Kind) map[check.Kind]int { return map[check.Kind]int{k: 1} }
@@ -199,7 +200,7 @@ func TestLatenciesAreMeasuredFromWhatCausedThem(t *testing.T) {
 5000100 S k id u:1 2
 5000101 X k id
 5000102 R id u:1
-5000103 E id 2 completed
+5000103 E id 2 completed ""
 `
 	report := judge(t, lines, &census.Census{}, check.Rules{})
 	got := []time.Duration{report.Recovery.Max, report.Resume.Max, report.Wait.Max}
@@ -220,7 +221,7 @@ func TestOneInTenThousandIsFound(t *testing.T) {
 	for i := range 10_000 {
 		fmt.Fprintf(&b, "%d I k%d completed 1 0\n%d A k%d id%d 0\n", i+2, i, i+3, i, i)
 		if i != lost {
-			fmt.Fprintf(&b, "%d S k%d id%d t:%d 1\n%d X k%d id%d\n%d R id%d t:%d\n%d E id%d 1 completed\n", i+4, i, i, i, i+5, i, i, i+6, i, i, i+7, i)
+			fmt.Fprintf(&b, "%d S k%d id%d t:%d 1\n%d X k%d id%d\n%d R id%d t:%d\n%d E id%d 1 completed \"\"\n", i+4, i, i, i, i+5, i, i, i+6, i, i, i+7, i)
 		}
 	}
 	report := judge(t, b.String(), &census.Census{}, check.Rules{})

@@ -19,7 +19,8 @@
 //	S  key id token attempt     a handler begins
 //	X  key id                   its effect is done
 //	R  id token                 the handler has returned
-//	E  id attempt status        the outcome is stored, or was lost
+//	E  id attempt status "error" the outcome is stored, was refused (lost), or nobody
+//	                            knows (unsure)
 //	V  id name "reason"         the queue's event stream says so
 //	F  name what                a fault: begin, end
 //	M  goroutines descriptors bytes   vital signs of a process

@@ -61,7 +61,7 @@ func (k Kind) shape() string {
 	case Returned:
 		return "it"
 	case End:
-		return "inw"
+		return "inwq"
 	case Event:
 		return "iwq"
 	case Fault:
@@ -131,6 +131,9 @@ func (e *Entry) text(field rune) *string {
 		return &e.Text
 	}
 }
+
+// String is the entry as its line has it.
+func (e *Entry) String() string { return strings.TrimSuffix(string(e.appendTo(nil)), "\n") }
 
 // Parse reads one line, without its end.
 func Parse(line string) (Entry, error) {

@@ -47,7 +47,7 @@ func samples() []ledger.Entry {
 		{At: 6, Kind: ledger.Start, Key: "p-1", ID: "id-1", Token: "a:1", N: 1},
 		{At: 7, Kind: ledger.Effect, Key: "p-1", ID: "id-1"},
 		{At: 8, Kind: ledger.Returned, ID: "id-1", Token: "a:1"},
-		{At: 9, Kind: ledger.End, ID: "id-1", N: 1, Word: "completed"},
+		{At: 9, Kind: ledger.End, ID: "id-1", N: 1, Word: "lost", Text: "lock lost"},
 		{At: 10, Kind: ledger.Event, ID: "id-1", Word: "failed", Text: `quarantined: "so"`},
 		{At: 11, Kind: ledger.Fault, Text: "redis.kill", Word: "begin"},
 		{At: 12, Kind: ledger.Vitals, N: 9, Until: 12, Bytes: 1 << 30},

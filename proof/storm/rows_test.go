@@ -18,8 +18,6 @@ func rows(name string, r *check.Report, size string) []promises.Row {
 			Name: name + ": broken promises", Goal: "0 lost, stuck, doubled, falsely refused, started without cause, finished twice, failed for another's fault",
 			Measured: broken(r), N: r.Jobs, Of: size, Holds: r.Clean(),
 		},
-		timed(name+": jobs of a killed process run again", "half within 5 s, all within 15 s", r.Recovery, "jobs",
-			r.Recovery.P50 <= 2*5*time.Second && r.Recovery.Max <= 2*15*time.Second),
 		timed(name+": first job after the server is back", "≤ 1 s", r.Resume, "returns of the server", r.Resume.P99 <= 5*time.Second),
 	}
 }

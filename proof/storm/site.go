@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -199,7 +200,33 @@ func (s *Site) judge(ctx context.Context) *check.Report {
 	if err != nil {
 		s.tb.Fatalf("storm: %v", err)
 	}
+	s.explain(report)
 	return report
+}
+
+// explain shows what the ledgers tell of the first jobs that something is wrong
+// with: they go with the test.
+func (s *Site) explain(report *check.Report) {
+	const most = 5
+	var wrong []string
+	for _, f := range report.Findings {
+		if !slices.Contains(wrong, f.Job) && len(wrong) < most {
+			wrong = append(wrong, f.Job)
+		}
+	}
+	if len(wrong) == 0 {
+		return
+	}
+	var told []ledger.Entry
+	for e, err := range ledger.ReadDir(s.dir) {
+		if err == nil && (slices.Contains(wrong, e.ID) || slices.Contains(wrong, e.Key) || e.Kind == ledger.Fault || e.Word == "gone" || e.Word == "stop") {
+			told = append(told, e)
+		}
+	}
+	slices.SortFunc(told, func(a, b ledger.Entry) int { return cmp.Compare(a.At, b.At) })
+	for _, e := range told {
+		s.tb.Logf("  %d: %s", e.Pid, &e)
+	}
 }
 
 // Problems are what happened that no fault explains: a process that ended with

@@ -73,7 +73,14 @@ func (w *workman) leased(l worker.Lease) {
 
 func (w *workman) ended(a worker.Attempt) {
 	w.tokens.forget(a.Job.ID, a.Job.AttemptsStarted)
-	w.book.Add(ledger.Entry{Kind: ledger.End, ID: a.Job.ID, N: int64(a.Job.AttemptsStarted), Word: string(a.Status)})
+	e := ledger.Entry{Kind: ledger.End, ID: a.Job.ID, N: int64(a.Job.AttemptsStarted), Word: string(a.Status)}
+	if a.Status == worker.StatusLost && a.Error != nil {
+		e.Text = a.Error.Error()
+		if errors.Is(a.Error, jobs.ErrUnavailable) || errors.Is(a.Error, context.Canceled) {
+			e.Word = "unsure" // the pool had to end before Redis answered
+		}
+	}
+	w.book.Add(e)
 }
 
 // tokens remember which lease an attempt runs under: a handler is not told.
