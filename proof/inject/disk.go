@@ -68,7 +68,7 @@ func NewDiskOn(tb testing.TB, o redistest.Options) *Disk {
 func compile(tb testing.TB, shim string) {
 	tb.Helper()
 	if _, err := exec.LookPath("gcc"); err != nil {
-		missing(tb, "a disk that loses power needs gcc")
+		missing(tb, "a disk that loses power", "gcc")
 	}
 	source := shim + ".c"
 	if err := os.WriteFile(source, diskSource, 0o600); err != nil {

@@ -14,7 +14,8 @@
 //	SmallDisk  a server on a file system that can be filled
 //	Network    a server in a network namespace, whose packets can be dropped
 //
-// Those that a machine does not allow are skipped, and say what is missing; with
-// REDISTEST_STRICT=1 they fail. Each fault has a test that shows that it happens:
+// They need gcc, or ip and nft and root. A program that is missing skips the test,
+// and fails it with REDISTEST_STRICT=1; what the machine does not allow, as in an
+// unprivileged container, is skipped and said on standard error. Each fault has a test that shows that it happens:
 // a fault that does not strike proves nothing.
 package inject

@@ -2,6 +2,7 @@ package inject
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -46,12 +47,20 @@ func healing(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 }
 
-// missing skips the test that asked for what this machine does not have, or
-// fails it where nothing may be missing.
-func missing(tb testing.TB, format string, args ...any) {
+// missing skips the test that asked for a program that is not installed, or fails
+// it where nothing may be missing.
+func missing(tb testing.TB, what, program string) {
 	tb.Helper()
-	if os.Getenv("REDISTEST_STRICT") == "1" && os.Getenv("INJECT_LENIENT") != "1" {
-		tb.Fatalf("inject: "+format+"; REDISTEST_STRICT=1 forbids skipping", args...)
+	if os.Getenv("REDISTEST_STRICT") == "1" {
+		tb.Fatalf("inject: %s needs %s, and REDISTEST_STRICT=1 forbids skipping", what, program)
 	}
-	tb.Skipf("inject: skipped, "+format, args...)
+	tb.Skipf("inject: skipped, %s needs %s", what, program)
+}
+
+// denied skips the test that asked for what this machine does not let anybody do:
+// no installation helps, so it says so aloud instead of failing.
+func denied(tb testing.TB, what string, err error) {
+	tb.Helper()
+	fmt.Fprintf(os.Stderr, "inject: SKIPPED %s: %s is not allowed here: %v\n", tb.Name(), what, err)
+	tb.Skipf("inject: skipped, %s is not allowed here: %v", what, err)
 }

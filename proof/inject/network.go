@@ -44,7 +44,7 @@ func NewNetwork(tb testing.TB, config ...string) *Network {
 	tb.Helper()
 	for _, tool := range []string{"ip", "nft"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			missing(tb, "half-open connections need the command %s", tool)
+			missing(tb, "a half-open connection", tool)
 		}
 	}
 	id := rand.Uint32N(1 << 24)
@@ -52,7 +52,7 @@ func NewNetwork(tb testing.TB, config ...string) *Network {
 	here, there := subnet(id)
 	if err := build(tb, space, here, there); err != nil {
 		if errors.Is(err, errDenied) {
-			missing(tb, "half-open connections need a network namespace: %v", err)
+			denied(tb, "a network namespace", err)
 		}
 		tb.Fatalf("inject: %v", err)
 	}

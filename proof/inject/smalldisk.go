@@ -24,7 +24,7 @@ func NewSmallDisk(tb testing.TB, mebibytes int, config ...string) *SmallDisk {
 	dir := tb.TempDir()
 	err := syscall.Mount("tandem", dir, "tmpfs", 0, fmt.Sprintf("size=%dm", mebibytes))
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
-		missing(tb, "a disk that is full needs the right to mount one: %v", err)
+		denied(tb, "mounting a small disk", err)
 	}
 	if err != nil {
 		tb.Fatalf("inject: mount a small disk: %v", err)
