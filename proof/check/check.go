@@ -35,6 +35,7 @@ func Check(entries iter.Seq2[ledger.Entry, error], c *census.Census, rules Rules
 	j.answers()
 	j.lives()
 	j.places()
+	j.leaks()
 	if rules.FIFO {
 		j.order()
 	}

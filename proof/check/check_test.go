@@ -103,6 +103,10 @@ func TestEachKindOfFinding(t *testing.T) {
 			stored("id", "completed")(c)
 			c.Places["id"] = []string{"completed", "failed"}
 		}, want: one(check.Leftover)},
+		"a process that grows":            {more: vitals(func(i int) (int, int, int) { return 10 * i, 10, 1000 }), want: one(check.Leak)},
+		"a process that keeps files open": {more: vitals(func(i int) (int, int, int) { return 10, 10 * i, 1000 }), want: one(check.Leak)},
+		"a process that eats":             {more: vitals(func(i int) (int, int, int) { return 10, 10, i << 26 }), want: one(check.Leak)},
+		"a process that is as it was":     {more: vitals(func(i int) (int, int, int) { return 10 + i%2, 10, min(i, 4) << 26 })},
 		"a job that a fault broke": {
 			lines: "1 P 1 produce start\n10 I k completed 100 0\n20 A k id 0\n", rules: check.Rules{Ignore: map[string]bool{"id": true}},
 		},
@@ -138,6 +142,16 @@ const overtaking = `21 I l completed 100 0
 28 R jd t:0
 29 E jd 1 completed ""
 `
+
+// vitals are those of a process that lives for a while.
+func vitals(of func(i int) (goroutines, descriptors, bytes int)) string {
+	var b strings.Builder
+	for i := range 30 {
+		g, d, m := of(i)
+		fmt.Fprintf(&b, "%d M %d %d %d\n", 100+i, g, d, m)
+	}
+	return b.String()
+}
 
 func one(k check.Kind) map[check.Kind]int { return map[check.Kind]int{k: 1} }
 

@@ -22,6 +22,8 @@
 //	early         a job that began before it was due
 //	late          a job that began, or was taken back from a dead worker, later than
 //	              the plan allows
+//	leak          a process whose goroutines, descriptors or memory grew for as long
+//	              as it lived
 //	leftover      a hash in no place, a place without a hash, two places, a lock or
 //	              a key that nobody needs, work that waits without a marker
 //

@@ -17,6 +17,7 @@ type history struct {
 	starts    []int64
 	faults    int
 	processes int
+	vitals    map[int][]vital // by pid, in order
 }
 
 // asked is what a producer wanted and heard of one job.
@@ -71,7 +72,7 @@ type end struct {
 }
 
 func read(entries iter.Seq2[ledger.Entry, error]) (*history, error) {
-	h := &history{asked: map[string]*asked{}, jobs: map[string]*life{}, stops: map[int]int64{}, deaths: map[int]int64{}}
+	h := &history{asked: map[string]*asked{}, jobs: map[string]*life{}, stops: map[int]int64{}, deaths: map[int]int64{}, vitals: map[int][]vital{}}
 	for e, err := range entries {
 		if err != nil {
 			return nil, err
@@ -93,6 +94,8 @@ func (h *history) add(e *ledger.Entry) {
 		h.addAnswer(e)
 	case ledger.Lease, ledger.Start, ledger.Effect, ledger.Returned, ledger.End, ledger.Event:
 		h.addLife(e)
+	case ledger.Vitals:
+		h.vitals[e.Pid] = append(h.vitals[e.Pid], vital{e.N, e.Until, e.Bytes})
 	}
 }
 

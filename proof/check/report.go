@@ -26,13 +26,14 @@ const (
 	Inversion   Kind = "inversion"
 	Early       Kind = "early"
 	Late        Kind = "late"
+	Leak        Kind = "leak"
 	Leftover    Kind = "leftover"
 )
 
 // Kinds lists them all.
 func Kinds() []Kind {
 	return []Kind{
-		Lost, Stuck, Unexpected, Duplicate, FalseError, SecondStart, Finishes, Innocent, Spared, NoEffect, Inversion, Early, Late, Leftover,
+		Lost, Stuck, Unexpected, Duplicate, FalseError, SecondStart, Finishes, Innocent, Spared, NoEffect, Inversion, Early, Late, Leak, Leftover,
 	}
 }
 

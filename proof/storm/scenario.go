@@ -172,6 +172,20 @@ func poison() Scenario {
 	return Scenario{Name: "poison", setup: setup, lanes: nothing}
 }
 
+// Soak lets the same processes work for a long time, while links break and the
+// server comes and goes, and looks at what they grow to.
+func Soak(lasting time.Duration) Scenario {
+	setup := usual()
+	setup.Chunk = int(120 * lasting.Seconds())
+	steps := int(lasting / (2 * time.Second))
+	return Scenario{Name: "soak", setup: setup, steps: steps, gap: 2 * time.Second, lanes: func(s *Site) []Lane {
+		return []Lane{
+			s.only(s.OfLinks(), "link.cut-settle", "link.cut-renew", "link.drop-settle", "link.close", "link.stall-short", "link.slow"),
+			s.only(s.OfServer(), "redis killed", "redis stopped", "all connections closed", "scripts forgotten"),
+		}
+	}}
+}
+
 // only keeps the faults with these names. One that is not there is a mistake.
 func (s *Site) only(lane Lane, names ...string) Lane {
 	kept := Lane{Name: lane.Name}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/tandemq/tandem/proof/storm"
 )
@@ -21,5 +22,19 @@ func TestScenariosAreClean(t *testing.T) {
 				t.Errorf("promises broken with -args -seed=%d; problems: %v", *seed, outcome.Problems)
 			}
 		})
+	}
+}
+
+// Processes that live through many faults are no larger in the end.
+func TestNothingGrows(t *testing.T) {
+	t.Parallel()
+	lasting := 40 * time.Second
+	if *campaign {
+		lasting = 10 * time.Minute
+	}
+	outcome := storm.Soak(lasting).Run(t, subject, nil, *seed)
+	t.Log(outcome.Report)
+	if !outcome.Clean() {
+		t.Errorf("promises broken with -args -seed=%d; problems: %v", *seed, outcome.Problems)
 	}
 }

@@ -90,7 +90,7 @@ func withLedger(c common, role string, run func(context.Context, *redisconn.Conn
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		watchVitals(book, ended, 5*time.Second)
+		watchVitals(book, ended, 2*time.Second)
 	}()
 	err = run(ctx, conn, c, book)
 	close(ended)
