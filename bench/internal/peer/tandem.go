@@ -74,11 +74,9 @@ func (t *Tandem) AddBulk(ctx context.Context, name string, payloads []Payload, o
 }
 
 func tandemOptions(o JobOptions, n int) jobs.Options {
-	options := jobs.Options{Attempts: o.Attempts}
-	switch o.Backlog {
-	case work.Waiting:
-		options.Priority = jobs.Unprioritized
-	case work.Prioritized:
+	// The other systems' jobs have no priority either.
+	options := jobs.Options{Attempts: o.Attempts, Priority: jobs.Unprioritized}
+	if o.Backlog == work.Prioritized {
 		options.Priority = jobs.Priority(1 + n%1000)
 	}
 	if o.DueAt > 0 {

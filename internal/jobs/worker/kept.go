@@ -9,7 +9,7 @@ import (
 // keptEvery is how many ends share one look at what is to be removed, where the
 // pool keeps a hundred times as many jobs or more: at most one per cent too many
 // are there for a moment, and most calls have two commands less.
-const keptEvery = 16
+const keptEvery = 64
 
 // kept is which finished jobs of one kind stay.
 type kept struct {

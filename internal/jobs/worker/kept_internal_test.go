@@ -16,16 +16,16 @@ func TestALargeRetentionIsEnforcedNowAndThen(t *testing.T) {
 		want   int // of 160 ends, how many carry a retention
 	}{
 		{"many are kept", jobs.Retention{Count: 10_000, Age: time.Hour}, nil, 10},
-		{"few are kept", jobs.Retention{Count: 100}, nil, 160},
-		{"none are kept", jobs.Retention{None: true}, nil, 160},
-		{"by age alone", jobs.Retention{Age: time.Hour}, nil, 160},
-		{"the job says so itself", jobs.Retention{Count: 10_000}, own, 160},
+		{"few are kept", jobs.Retention{Count: 100}, nil, 640},
+		{"none are kept", jobs.Retention{None: true}, nil, 640},
+		{"by age alone", jobs.Retention{Age: time.Hour}, nil, 640},
+		{"the job says so itself", jobs.Retention{Count: 10_000}, own, 640},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			k := kept{policy: &tt.policy}
 			got := 0
-			for range 160 {
+			for range 640 {
 				switch r := k.of(tt.own); {
 				case r == nil:
 				case tt.own != nil && r != tt.own:

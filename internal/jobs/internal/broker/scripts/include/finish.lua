@@ -56,8 +56,10 @@ local function finish(i, lock)
 end
 
 local function read_active()
-  active_ids, occurrences = redis.call('LRANGE', active, 0, -1), {}
-  for _, id in ipairs(active_ids) do occurrences[id] = (occurrences[id] or 0) + 1 end
+  local ids = redis.call('LRANGE', active, 0, 1000)
+  if #ids > 1000 then return end -- too many to write them all again
+  active_ids, occurrences = ids, {}
+  for _, id in ipairs(ids) do occurrences[id] = (occurrences[id] or 0) + 1 end
 end
 
 local function store_active()
@@ -74,7 +76,7 @@ end
 
 local function finish_all(locks)
   local codes = {}
-  if #locks > 3 and redis.call('LLEN', active) <= 1000 then read_active() end
+  if #locks > 3 then read_active() end
   for n = 1, #locks do codes[n] = finish(3 + 9 * n, locks[n]) end
   if active_changed then store_active() end
   if #completed_rows > 0 then redis.call('ZADD', base .. 'completed', unpack(completed_rows)) end
