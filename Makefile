@@ -28,6 +28,11 @@ demo: ## send one job of every type and watch it finish
 test: ## run all tests with the race detector
 	$(GO) test -race ./...
 
+SEEDS ?= 100000
+.PHONY: simulation
+simulation: ## play SEEDS plans of faults against the queue in virtual time
+	$(GO) test ./internal/jobs/simulation -run TestSeeds -simulation.seeds=$(SEEDS) -timeout 24h -v
+
 .PHONY: test-interop
 test-interop: ## share queues with the official Node client (needs npm)
 	npm ci --prefix internal/jobs/interop/node --no-audit --no-fund

@@ -295,6 +295,11 @@ func (s *story) byHand(h *history) {
 		default:
 			h.span(move{what: what, answer: maybe}, d.call, time.Time{})
 		}
+		if matters && !d.refused() && d.what != remove {
+			for range d.repeats() {
+				h.span(move{what: what, answer: maybe}, d.call, time.Time{})
+			}
+		}
 	}
 }
 

@@ -82,10 +82,9 @@ func (s *story) touched(what ...string) bool {
 	return slices.ContainsFunc(s.deeds, func(d deed) bool { return slices.Contains(what, d.what) && !d.refused() })
 }
 
-// refused reports a deed that was certainly not done. One that was sent twice may
-// have been done by the first sending and refused to the second.
+// refused reports a deed that was certainly not done.
 func (d *deed) refused() bool {
-	return d.err != nil && !errors.Is(d.err, jobs.ErrUnavailable) && !resent(d.call, d.at)
+	return d.err != nil && !errors.Is(d.err, jobs.ErrUnavailable) && !d.refusedTwice()
 }
 
 // resent reports whether a call can have been sent more than once in a span of
@@ -99,8 +98,9 @@ func (s *story) retries() (sure, perhaps int) {
 		case d.what != retry && d.what != anew || d.refused():
 		case d.err == nil:
 			sure++
+			perhaps += d.repeats()
 		default:
-			perhaps++
+			perhaps += 1 + d.repeats()
 		}
 	}
 	return sure, perhaps
