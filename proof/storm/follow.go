@@ -1,6 +1,7 @@
 package storm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,8 +21,8 @@ type follower struct {
 	stream string
 	book   *ledger.Writer
 	last   string
-	read   int64
-	ends   atomic.Int64 // of jobs, told so far
+	seen   map[string]bool // ids that were read
+	ends   atomic.Int64    // of jobs, told so far
 }
 
 // follow reads until ctx ends, through every outage.
@@ -44,12 +45,30 @@ func (f *follower) finish(ctx context.Context) error {
 			break
 		}
 	}
-	info, err := f.client.XInfoStream(ctx, f.stream).Result()
-	if err != nil {
-		return fmt.Errorf("count events: %w", err)
+	return f.unread(ctx)
+}
+
+// unread looks for events that are in the stream and were not read. (The stream's
+// own count of entries is no help: it can be ahead after a power cut.)
+func (f *follower) unread(ctx context.Context) error {
+	missing, first := 0, ""
+	for from := "-"; ; {
+		entries, err := f.client.XRangeN(ctx, f.stream, from, "+", 1000).Result()
+		if err != nil {
+			return fmt.Errorf("read events again: %w", err)
+		}
+		for _, m := range entries {
+			if !f.seen[m.ID] {
+				missing, first = missing+1, cmp.Or(first, m.ID)
+			}
+		}
+		if len(entries) < 1000 {
+			break
+		}
+		from = "(" + entries[len(entries)-1].ID
 	}
-	if info.EntriesAdded > f.read {
-		return fmt.Errorf("the stream had %d events, and %d were read: it was cut too early", info.EntriesAdded, f.read)
+	if missing > 0 {
+		return fmt.Errorf("%d events were not read, the first is %s", missing, first)
 	}
 	return nil
 }
@@ -70,7 +89,7 @@ func (f *follower) page(ctx context.Context, block time.Duration) (int, error) {
 
 func (f *follower) tell(m redis.XMessage) {
 	f.last = m.ID
-	f.read++
+	f.seen[m.ID] = true
 	name, _ := m.Values["event"].(string)
 	switch name {
 	case "completed", "failed", "stalled", "delayed":

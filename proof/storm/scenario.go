@@ -121,7 +121,7 @@ func frozen() Scenario {
 // hiccups lets workers stand still again and again, for less than their leases.
 func hiccups() Scenario {
 	setup := usual("-concurrency", "8")
-	setup.Produce = append(setup.Produce, "-long", "80", "-rate", "60")
+	setup.Produce = append(setup.Produce, "-long", "80", "-long-for", "2500ms", "-rate", "60")
 	setup.Chunk = 300
 	return Scenario{Name: "hiccups", setup: setup, steps: 10, gap: 200 * time.Millisecond, lanes: func(s *Site) []Lane {
 		return []Lane{s.only(s.OfWorkers(), "worker.freeze-short")}

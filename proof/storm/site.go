@@ -104,7 +104,7 @@ func New(tb testing.TB, setup Setup) *Site {
 	if err := s.client.HSet(tb.Context(), meta, "opts.maxLenEvents", "500000").Err(); err != nil {
 		tb.Fatalf("storm: %v", err)
 	}
-	s.follower = &follower{client: s.client, stream: prefix + ":" + queue + ":events", book: s.book, last: "0"}
+	s.follower = &follower{client: s.client, stream: prefix + ":" + queue + ":events", book: s.book, last: "0", seen: map[string]bool{}}
 	return s
 }
 
