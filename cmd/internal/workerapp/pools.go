@@ -25,6 +25,7 @@ func (a *App) makePools(ctx context.Context, t *boot.Teardown) error {
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
+	metrics.Expect(email.Queue, export.Queue, report.Queue, emailreport.Queue)
 	mailer, err := a.makeMailer(t)
 	if err != nil {
 		return err

@@ -137,6 +137,19 @@ func NewCollector(r prometheus.Registerer) (*Collector, error) {
 	return c, nil
 }
 
+// Expect shows the counts of these queues as 0 until something happens. A count
+// that begins with its first event begins at 1, which no rate ever shows.
+func (c *Collector) Expect(queues ...string) {
+	for _, queue := range queues {
+		for _, status := range statuses {
+			c.processed.WithLabelValues(queue, string(status))
+		}
+		for _, reason := range []string{reasonExhausted, reasonQuarantined, reasonUnrecoverable} {
+			c.failed.WithLabelValues(queue, reason)
+		}
+	}
+}
+
 // Observe counts one attempt.
 func (c *Collector) Observe(a Attempt) {
 	c.processed.WithLabelValues(a.Job.Queue, string(a.Status)).Inc()
@@ -149,14 +162,21 @@ func (c *Collector) Observe(a Attempt) {
 	}
 }
 
+// Why a job failed for good.
+const (
+	reasonExhausted     = "exhausted"
+	reasonQuarantined   = "quarantined"
+	reasonUnrecoverable = "unrecoverable"
+)
+
 func failureReason(a Attempt) string {
 	switch {
 	case errors.Is(a.Error, errQuarantined):
-		return "quarantined"
+		return reasonQuarantined
 	case !jobs.IsUnrecoverable(a.Error) && a.Number >= a.Job.MaxAttempts():
-		return "exhausted"
+		return reasonExhausted
 	default:
-		return "unrecoverable"
+		return reasonUnrecoverable
 	}
 }
 

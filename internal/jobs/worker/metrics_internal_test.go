@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,5 +37,33 @@ func TestWhyAJobFailedForGoodIsCounted(t *testing.T) {
 				t.Errorf("%s was counted %v times", tt.want, got)
 			}
 		})
+	}
+}
+
+func TestExpectedQueuesAreCountedFromZero(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	c, err := NewCollector(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Expect("email")
+	c.Observe(Attempt{Job: &jobs.Job{Queue: "email"}, Number: 1, Status: StatusFailed, Error: errors.New("boom")})
+	want := `
+# HELP jobs_processed Attempts that ended, by outcome.
+# TYPE jobs_processed counter
+jobs_processed{job_type="email",status="completed"} 0
+jobs_processed{job_type="email",status="failed"} 1
+jobs_processed{job_type="email",status="lost"} 0
+jobs_processed{job_type="email",status="released"} 0
+jobs_processed{job_type="email",status="retrying"} 0
+jobs_processed{job_type="email",status="snoozed"} 0
+# HELP tandem_jobs_failed_total Jobs that failed for good, by whether attempts were left.
+# TYPE tandem_jobs_failed_total counter
+tandem_jobs_failed_total{queue="email",reason="exhausted"} 1
+tandem_jobs_failed_total{queue="email",reason="quarantined"} 0
+tandem_jobs_failed_total{queue="email",reason="unrecoverable"} 0
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "jobs_processed", "tandem_jobs_failed_total"); err != nil {
+		t.Error(err)
 	}
 }
