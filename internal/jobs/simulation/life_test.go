@@ -3,7 +3,6 @@ package simulation
 import (
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -265,23 +264,38 @@ func (s *story) unheard(h *history) {
 	}
 }
 
-// heard are the entries of the stream that tell of a take whose answer arrived:
-// the latest that the answer can have meant.
+// heard are the entries of the stream that tell of a take whose answer arrived.
+// A take counts the attempt, so the entries are numbered as the leases are,
+// unless an operator has let the count begin anew: then it is the latest entry
+// that the answer can have meant.
 func (s *story) heard() map[int]bool {
 	heard, known := map[int]bool{}, map[string]bool{}
+	anew := s.touched(anew, remove)
 	for _, l := range s.leases {
 		if known[l.Token] {
 			continue
 		}
 		known[l.Token] = true
-		for i, e := range slices.Backward(s.told) {
-			if e.event == jobs.EventActive && !heard[i] && !e.at.Before(l.sent) && !e.at.After(l.at) {
-				heard[i] = true
-				break
-			}
+		if i, ok := s.entryOf(l, heard, anew); ok {
+			heard[i] = true
 		}
 	}
 	return heard
+}
+
+func (s *story) entryOf(l lease, heard map[int]bool, anew bool) (entry int, ok bool) {
+	number := 0
+	for i, e := range s.told {
+		if e.event != jobs.EventActive {
+			continue
+		}
+		number++
+		possible := !heard[i] && !e.at.Before(l.sent) && !e.at.After(l.at)
+		if possible && (anew || number == l.Attempt) {
+			entry, ok = i, true
+		}
+	}
+	return entry, ok
 }
 
 func (s *story) byHand(h *history) {

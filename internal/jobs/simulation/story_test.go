@@ -156,7 +156,7 @@ func (s *story) over(r *run, at time.Time) bool {
 	case !r.freed.IsZero() && !r.freed.After(at):
 		return true
 	}
-	return !s.held(r, at).After(at)
+	return !s.held(r, at).After(at.Add(grain))
 }
 
 // rest is how long the job waits after a run, by the plan.
