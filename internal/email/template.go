@@ -1,8 +1,8 @@
 package email
 
 import (
-	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tandemq/tandem/internal/jobs"
 )
@@ -28,7 +28,8 @@ type Field struct {
 	Of       []Field // the fields of a List's entries
 }
 
-// Templates are all templates, in the order in which people meet them.
+// Templates are all templates, in the order in which people meet them. They are
+// the caller's own.
 func Templates() []Template {
 	return []Template{welcome(), accountExists(), newsletter(), exportReady(), reportReady(), generic()}
 }
@@ -42,15 +43,24 @@ func (t Template) Example() Payload {
 	return Payload{Template: t.Name, To: "ada@example.com", Data: data}
 }
 
+// catalogue is all templates by their names, built once: every mail that is
+// checked or sent looks here. Nobody changes what it holds.
+var catalogue = sync.OnceValue(func() map[string]Template {
+	named := map[string]Template{}
+	for _, t := range Templates() {
+		named[t.Name] = t
+	}
+	return named
+})
+
 // find returns the named template, or an error that lists those there are.
 func find(name string) (Template, error) {
-	all := Templates()
-	if i := slices.IndexFunc(all, func(t Template) bool { return t.Name == name }); i >= 0 {
-		return all[i], nil
+	if t, ok := catalogue()[name]; ok {
+		return t, nil
 	}
-	names := make([]string, len(all))
-	for i, t := range all {
-		names[i] = t.Name
+	var names []string
+	for _, t := range Templates() {
+		names = append(names, t.Name)
 	}
 	return Template{}, jobs.Invalid("template", "is not known; there are %s", strings.Join(names, ", "))
 }
