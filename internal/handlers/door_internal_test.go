@@ -3,6 +3,7 @@ package handlers
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -11,12 +12,15 @@ import (
 func FuzzDoor(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"a":{"b":[1,2,{"c":null}]}}`, `{"a":1,"a":2}`, `{"a":1}{`, `[1e999]`, "\"\xff\"", `"\ud800"`, ` 1 `, `tru`, `{"a"}`, `[,]`, `{"a":1,}`,
-		strings.Repeat("[", 40) + strings.Repeat("]", 40), "\ufeff{}", `{"":{"":1}}`, `-0`, `01`, `"\u0000"`, "{\"a\":\"\x01\"}",
+		strings.Repeat("[", 40) + strings.Repeat("]", 40), "\ufeff{}", `{"":{"":1}}`, `-0`, `01`, `"\u0000"`, `{"a":{"b":1},"b":[{"a":1},{"a":2}]}`, `{"a\"":1,"a":2,"a":3}`, `{"a" : ":" , "b":"\\"}`, `[1e400]`, `[-1.5E+2,0.1]`, "{\"a\":\"\x01\"}",
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		err := checkJSON(body)
+		if closer := walkJSON(body); json.Valid(body) && glance(body) && closer != nil && utf8.Valid(body) {
+			t.Fatalf("let in at a glance, and yet %v: %q", closer, body)
+		}
 		if err != nil {
 			if text := err.Error(); !utf8.ValidString(text) || len(text) > 100 {
 				t.Errorf("the error repeats the body: %q", text)
@@ -42,6 +46,35 @@ func FuzzDoor(f *testing.F) {
 			t.Fatalf("%d keys of %d are left of %q", got, want, body)
 		}
 	})
+}
+
+func TestOrdinaryBodiesPassWithoutAllocating(t *testing.T) {
+	body := []byte(`{"template":"welcome","to":"ada@example.com","data":{"name":"Ada \"L\"","n":[1,-2.5,true,null]},"options":{"priority":"high"}}`)
+	if !glance(body) {
+		t.Error("an ordinary body needs a closer look")
+	}
+	if n := testing.AllocsPerRun(100, func() { _ = checkJSON(body) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestWhatIsInDoubtGetsACloserLook(t *testing.T) {
+	many := "{"
+	for i := range maxGlanceKeys + 1 {
+		many += fmt.Sprintf(`"k%d":0,`, i)
+	}
+	for name, body := range map[string]string{
+		"same key":                   `{"a":1,"b":{"a":1},"a":2}`,
+		"same key escaped":           `{"a":1,"\u0061":2}`,
+		"deep":                       strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1),
+		"exponent":                   `[1e999]`,
+		"long number":                "[" + strings.Repeat("9", maxGlanceNumber+1) + "]",
+		"more keys than it compares": strings.TrimSuffix(many, ",") + "}",
+	} {
+		if !json.Valid([]byte(body)) || glance([]byte(body)) {
+			t.Errorf("%s: %s needs no closer look", name, body)
+		}
+	}
 }
 
 func depthOf(value any) int {
