@@ -32,19 +32,12 @@ const addHead = 3
 // before. Their ids make it safe to send again.
 func (b *Broker) Add(ctx context.Context, jobs []NewJob) (existed []bool, err error) {
 	args := b.addArgs(jobs)
-	started := time.Now()
-	reply, err := b.send(ctx, call{script: "add", replicated: true, args: args, resent: 1, onRetry: func(args []any) {
-		args[2] = since(started)
-	}})
+	reply, err := b.send(ctx, call{script: "add", replicated: true, args: args, resent: 1, elapsed: 2})
 	if err != nil {
 		return nil, err
 	}
 	return addAnswer(reply, len(jobs))
 }
-
-// since is a stream position that lies before the first sending, with room for
-// a server whose clock is behind ours.
-func since(started time.Time) int64 { return started.Add(-5 * time.Second).UnixMilli() }
 
 func (j *NewJob) appendTo(args []any) []any {
 	origin, push := "made", "LPUSH"

@@ -42,7 +42,7 @@ func side(front bool) string {
 // Retry runs a finished job again; front puts it at the head of the line.
 func (b *Broker) Retry(ctx context.Context, id string, from jobs.State, reset Reset, front bool) error {
 	_, err := b.code(ctx, call{
-		script: "retry", args: []any{b.now, 0, id, string(from), reset.text(), side(front)}, resent: 1,
+		script: "retry", args: []any{b.now, 0, 0, id, string(from), reset.text(), side(front)}, resent: 1, elapsed: 2,
 	})
 	return err
 }
@@ -59,7 +59,7 @@ func (b *Broker) RetryMany(ctx context.Context, from jobs.State, until time.Time
 
 // Promote lets a delayed job run now.
 func (b *Broker) Promote(ctx context.Context, id string) error {
-	_, err := b.code(ctx, call{script: "promote", args: []any{0, id}, resent: 0})
+	_, err := b.code(ctx, call{script: "promote", args: []any{0, 0, id}, resent: 0, elapsed: 1})
 	return err
 }
 

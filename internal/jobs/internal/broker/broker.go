@@ -43,10 +43,11 @@ func (b *Broker) Keys() wire.Keys { return b.keys }
 // call is one script call that can be sent again.
 type call struct {
 	script  string
-	keys    []string // beside meta, which is always the first
-	args    []any    // behind base, which is always the first
-	resent  int      // index in args of the resent flag; -1 without
-	onRetry func(args []any)
+	keys    []string  // beside meta, which is always the first
+	args    []any     // behind base, which is always the first
+	resent  int       // index in args of the resent flag; -1 without
+	elapsed int       // index in args of the ms since the first sending, for a call sent again; 0 without
+	began   time.Time // when the first sending left, if not now
 
 	replicated bool // it ends well only when replicas have what it wrote
 }
@@ -57,9 +58,13 @@ type call struct {
 // and ctx's.
 func (b *Broker) send(ctx context.Context, c call) (any, error) {
 	s := library()[c.script]
-	keys := append([]string{b.keys.Meta()}, c.keys...)
+	keys := b.keysOf(c.keys...)
 	args := append([]any{b.keys.Base()}, c.args...)
 	var refused error // why an earlier sending failed
+	began := c.began
+	if began.IsZero() {
+		began = time.Now()
+	}
 	for try := 0; ; try++ {
 		reply, err := b.run(ctx, c, s, keys, args)
 		if err == nil {
@@ -74,8 +79,8 @@ func (b *Broker) send(ctx context.Context, c call) (any, error) {
 		}
 		if mayHaveRun(err) && c.resent >= 0 {
 			args[c.resent+1] = 1
-			if c.onRetry != nil {
-				c.onRetry(args[1:])
+			if c.elapsed > 0 {
+				args[c.elapsed+1] = elapsedSince(began)
 			}
 		}
 		if sleep(ctx, pauseBefore(try)) != nil {
@@ -83,6 +88,22 @@ func (b *Broker) send(ctx context.Context, c call) (any, error) {
 		}
 	}
 }
+
+// keysOf are the keys that a call names: the first one names the slot. On a
+// Cluster the last one never exists. While a slot moves, key by key, a script
+// could find some of the keys gone and stop half way; but Redis refuses a call
+// with TRYAGAIN before it begins when one of the keys that it names is missing.
+func (b *Broker) keysOf(more ...string) []string {
+	keys := append([]string{b.keys.Meta()}, more...)
+	if b.keys.HashTag() != "" {
+		keys = append(keys, b.keys.Private()+"unmoved")
+	}
+	return keys
+}
+
+// elapsedSince is how long ago, in ms, a call was sent at most: a server whose
+// clock was put forward meanwhile thinks that it is longer.
+func elapsedSince(began time.Time) int64 { return (time.Since(began) + 5*time.Second).Milliseconds() }
 
 func (b *Broker) run(ctx context.Context, c call, s *script, keys []string, args []any) (any, error) {
 	if c.replicated && b.replication.Replicas > 0 {

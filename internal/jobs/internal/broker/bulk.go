@@ -42,7 +42,7 @@ func (b *Broker) addWave(ctx context.Context, wave []NewJob) (existed []bool, er
 	}
 	for i, group := range groups {
 		args := append([]any{b.keys.Base()}, b.addArgs(group)...)
-		replies[i] = pipe.EvalSha(ctx, library()["add"].sha, []string{b.keys.Meta()}, args...)
+		replies[i] = pipe.EvalSha(ctx, library()["add"].sha, b.keysOf(), args...)
 	}
 	confirmed := b.confirmIfAsked(ctx, pipe)
 	_, _ = pipe.Exec(ctx) // each group's own error is looked at below
@@ -74,8 +74,8 @@ func (b *Broker) groupAnswer(ctx context.Context, reply *redis.Cmd, doubt error,
 		return b.Add(ctx, group)
 	}
 	args := b.addArgs(group)
-	args[1], args[2] = 1, since(started)
-	value, err = b.send(ctx, call{script: "add", replicated: true, args: args, resent: 1})
+	args[1], args[2] = 1, elapsedSince(started)
+	value, err = b.send(ctx, call{script: "add", replicated: true, args: args, resent: 1, elapsed: 2, began: started})
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,13 @@
 package broker_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/tandemq/tandem/internal/jobs"
 	"github.com/tandemq/tandem/internal/jobs/internal/broker"
@@ -26,6 +29,53 @@ func TestEveryScriptRunsOnACluster(t *testing.T) {
 		f.livesALife(t)
 		f.must()
 	}
+}
+
+// While a slot moves from server to server, key by key, a script would find some
+// of the queue's keys gone: none begins before the move is over.
+func TestNothingIsHalfDoneWhileASlotMoves(t *testing.T) {
+	t.Parallel()
+	nodes := redistest.Cluster(t)
+	f := &fixture{
+		TB: t, ctx: t.Context(), client: nodes.Client, lossy: &lossyHook{}, now: epoch,
+		keys: wire.NewKeys("{moving}", "q"),
+	}
+	f.add(newJob("before"))
+	slot := int(nodes.Client.ClusterKeySlot(f.ctx, f.keys.Meta()).Val())
+	home, err := nodes.Client.MasterForKey(f.ctx, f.keys.Meta())
+	if err != nil {
+		t.Fatal(err)
+	}
+	move := func(server *redis.Client, words ...any) {
+		t.Helper()
+		if err := server.Do(f.ctx, append([]any{"cluster", "setslot", slot}, words...)...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	goal := nodes.Instances[0].Client(t)
+	if goal.Options().Addr == home.Options().Addr {
+		goal = nodes.Instances[1].Client(t)
+	}
+	move(goal, "importing", home.Do(f.ctx, "cluster", "myid").Val())
+	move(home, "migrating", goal.Do(f.ctx, "cluster", "myid").Val())
+	want := invariant.DumpState(t, f.client, f.keys)
+
+	ctx, cancel := context.WithTimeout(f.ctx, 300*time.Millisecond)
+	defer cancel()
+	_, addErr := f.broker().Add(ctx, []broker.NewJob{newJob("during")})
+	_, takeErr := f.broker().Settle(ctx, nil, fetch("t", 1))
+	for what, err := range map[string]error{"add": addErr, "take": takeErr} {
+		if !errors.Is(err, jobs.ErrUnavailable) {
+			t.Errorf("%s: %v, wanted jobs.ErrUnavailable", what, err)
+		}
+	}
+	if diff := cmp.Diff(want, invariant.DumpState(t, f.client, f.keys)); diff != "" {
+		t.Errorf("something was done (-before +after):\n%s", diff)
+	}
+	move(home, "stable")
+	move(goal, "stable")
+	f.add(newJob("after"))
+	f.take("t2", 2)
 }
 
 // livesALife calls every operation of the broker once, in an order in which each

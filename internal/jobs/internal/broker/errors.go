@@ -48,10 +48,19 @@ func meaning(err error) error {
 			return fmt.Errorf("%w: %w", r.meaning, err)
 		}
 	}
+	if isDial(err) {
+		return fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
+	}
 	if isNetwork(err) {
 		return &lostError{err}
 	}
 	return err
+}
+
+// isDial: there was no connection, so nothing was sent.
+func isDial(err error) bool {
+	op, isOp := errors.AsType[*net.OpError](err)
+	return isOp && op.Op == "dial"
 }
 
 func isNetwork(err error) bool {

@@ -135,6 +135,67 @@ func TestAddSentAgainAfterTheJobIsGoneAddsNothing(t *testing.T) {
 	})
 }
 
+// The reply to a retry or a promotion by hand is lost, and before it is sent again
+// the job has run and come back to where it was.
+func TestWhatWasDoneByHandIsNotDoneAgain(t *testing.T) {
+	tests := map[string]struct {
+		given     func(f *fixture)
+		do        func(f *fixture) error
+		meanwhile func(f *fixture)
+		stays     string // the set in which the job is afterwards
+	}{
+		"retry, and it has failed again": {
+			given: func(f *fixture) { f.active("t0", "a"); f.settle(0, by("t0", outcome(broker.Failed, "a"))) },
+			do: func(f *fixture) error {
+				return f.broker().Retry(f.ctx, "a", jobs.Failed, broker.Reset{Made: true}, false)
+			},
+			meanwhile: func(f *fixture) { f.take("t", 1); f.settle(0, outcome(broker.Failed, "a")) },
+			stays:     "failed",
+		},
+		"retry, and it has completed": {
+			given: func(f *fixture) { f.active("t0", "a"); f.settle(0, by("t0", outcome(broker.Failed, "a"))) },
+			do: func(f *fixture) error {
+				return f.broker().Retry(f.ctx, "a", jobs.Failed, broker.Reset{Made: true}, false)
+			},
+			meanwhile: func(f *fixture) { f.take("t", 1); f.settle(0, outcome(broker.Completed, "a")) },
+			stays:     "completed",
+		},
+		"promotion, and it was put off anew": {
+			given: func(f *fixture) { f.add(late("a", time.Hour)) },
+			do:    func(f *fixture) error { return f.broker().Promote(f.ctx, "a") },
+			meanwhile: func(f *fixture) {
+				f.take("t", 1)
+				f.settle(0, after(outcome(broker.Backoff, "a"), time.Hour))
+			},
+			stays: "delayed",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+				f := newFixture(t, server)
+				other := newFixture(t, server)
+				other.keys = f.keys
+				tt.given(other)
+				ranIn := 0
+				f.client.(*redis.Client).AddHook(afterScript(func() {
+					if ranIn++; ranIn == 1 {
+						tt.meanwhile(other)
+					}
+				}))
+				f.lossy.loss = 1
+				f.lossy.arm()
+				if err := tt.do(f); err != nil || ranIn != 2 {
+					t.Errorf("error %v after the script ran %d times, wanted none after 2", err, ranIn)
+				}
+				if err := f.client.ZScore(f.ctx, f.keys.Base()+tt.stays, "a").Err(); err != nil {
+					t.Errorf("the job is not %s any more: %v", tt.stays, err)
+				}
+			})
+		})
+	}
+}
+
 // The first sending of add was not lost, only slow: it arrives on a connection
 // that the client has given up, after the second one.
 func TestAddThatArrivesAfterItsSecondSendingAddsNothing(t *testing.T) {

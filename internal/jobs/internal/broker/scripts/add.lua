@@ -4,7 +4,7 @@
 -- ARGV    1 base       string what every key of this queue starts with
 --         2 now        ms     0 for the server's clock
 --         3 resent     0|1    1 when an earlier sending's reply was lost
---         4 since      ms     when the first sending left, 0 unless resent
+--         4 elapsed    ms     since the first sending left, 0 unless resent
 --         then eight for each job:
 --           id         string
 --           origin     made (by us, unique) or given (by the caller)
@@ -22,6 +22,7 @@
 --
 -- include queue
 -- include event
+-- include told
 -- include ensure_meta
 local resent, now = ARGV[3] == '1', tonumber(ARGV[2])
 local lines, ranked, seen = { LPUSH = {}, RPUSH = {} }, {}, {}
@@ -47,21 +48,15 @@ local function delays()
 end
 
 -- told_of(id) is 'added' or 'duplicated', whichever the stream told last of the
--- job since the first sending. It is read once, and only when a reply was lost,
--- the newest first, as far as the stream is usually long.
+-- job since the first sending. It is read once, and only when a reply was lost.
 local told
 local function told_of(id)
-  if told then return told[id] end
-  told = {}
-  local upper = '+'
-  for _ = 1, 10 do
-    local entries = redis.call('XREVRANGE', events, upper, ARGV[4], 'COUNT', 1000)
-    for _, entry in ipairs(entries) do
-      local name, job = entry[2][2], entry[2][4]
+  if not told then
+    told = {}
+    told_since(tonumber(ARGV[4]), function(fields)
+      local name, job = fields[2], fields[4]
       if (name == 'added' or name == 'duplicated') and not told[job] then told[job] = name end
-    end
-    if #entries < 1000 then break end
-    upper = entries[1000][1]
+    end)
   end
   return told[id]
 end
