@@ -45,9 +45,17 @@ func (n *network) link(number uint64, l losses) *link {
 	return way
 }
 
+// unlimited is how many connections a process may have. Whoever waits for one
+// does so by a timer that the client library keeps for later use, and a timer of
+// one bubble must not come into another.
+const unlimited = 1000
+
+// soon ends a connect before anybody has waited for its end: see unlimited.
+const soon = 200 * time.Millisecond
+
 // open returns a connection of the product's own kind over this way.
 func (l *link) open() (*redisconn.Conn, error) {
-	return redisconn.Open(redisconn.Options{URL: "redis://127.0.0.1:6379", Dial: l.dial})
+	return redisconn.Open(redisconn.Options{URL: "redis://127.0.0.1:6379", Dial: l.dial, PoolSize: unlimited, DialTimeout: soon})
 }
 
 func (l *link) dial(ctx context.Context, network, _ string) (net.Conn, error) {

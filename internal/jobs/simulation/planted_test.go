@@ -15,7 +15,7 @@ type bug struct {
 
 var bugs = []bug{
 	{"the marker is forgotten when jobs arrive", []string{
-		"if not paused and not maxed() then redis.call('ZADD', marker, 0, '0') end", "",
+		"if any_now and not paused and not", "if false and not",
 	}},
 	{"the marker of delayed jobs is forgotten", []string{
 		"redis.call('ZADD', marker, int(due_of(head[2])), '1')", "",
@@ -63,7 +63,7 @@ var bugs = []bug{
 		"redis.call('ZPOPMIN', prioritized", "redis.call('ZPOPMAX', prioritized",
 	}},
 	{"the latest job runs first", []string{
-		"local count = (last - #ranked + i) % 4294967296", "local count = (1000000 - last + #ranked - i) % 4294967296",
+		"+ count % 4294967296)\n  end\n  redis.call('ZADD', prioritized", "+ 1000000 - count)\n  end\n  redis.call('ZADD', prioritized",
 	}},
 	{"an add whose reply was lost is done again", []string{
 		"if exists and origin == 'made' then return 0 end", "",
@@ -79,7 +79,7 @@ var bugs = []bug{
 }
 
 // enough is how many plans a bug may survive.
-const enough = 150
+const enough = 600
 
 func TestPlantedBugsAreFound(t *testing.T) {
 	if raceEnabled {
