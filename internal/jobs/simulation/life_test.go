@@ -62,6 +62,9 @@ const (
 	somewhere = place("")
 )
 
+// nobodys is the token of a take of which nobody heard.
+const nobodys = "unheard"
+
 // next is every state that the step, with its answer, can lead to; none when it
 // is impossible.
 func (s move) next(from lifeState) []lifeState {
@@ -95,7 +98,7 @@ func (s move) done(from lifeState) []lifeState {
 			return only(lifeState{active, s.token, from.started + 1})
 		}
 	case renews:
-		if from.place == active && from.token == s.token {
+		if from.place == active && from.holds(s.token) {
 			return only(from)
 		}
 	case finishes:
@@ -125,7 +128,7 @@ func (s move) done(from lifeState) []lifeState {
 
 // finish: only the attempt that has the job can end it.
 func (s move) finish(from lifeState) []lifeState {
-	if from.place != active || from.token != s.token {
+	if from.place != active || !from.holds(s.token) {
 		return nil
 	}
 	there, again := lifeState{place: done, started: from.started}, lifeState{place: waits, started: from.started}
@@ -259,7 +262,7 @@ func (s *story) unheard(h *history) {
 		case e.event == jobs.EventStalled:
 			h.span(move{what: stalls, answer: yes}, e.at, e.at)
 		case e.event == jobs.EventActive && !heard[i]:
-			h.span(move{what: takes, token: "unheard", answer: yes}, e.at, e.at)
+			h.span(move{what: takes, token: nobodys, answer: yes}, e.at, e.at)
 		}
 	}
 }

@@ -10,6 +10,9 @@ import "time"
 //     kept is then added once more.
 //   - A retry by hand whose reply was lost can be done again when the job has
 //     finished anew in between, or be told as refused.
+//   - A second sending of a fetch that arrives behind the third takes jobs of
+//     which nobody hears. They wait until their locks run out, under the token of
+//     that fetch, so that an attempt which it began can still end them.
 
 // skews are how far the server's clock may be ahead, and steps by how much it
 // may be set, in seconds.
@@ -38,3 +41,8 @@ func (d *deed) repeats() int {
 
 // refusedTwice reports a retry that may have been done and then refused.
 func (d *deed) refusedTwice() bool { return !*strict && resent(d.call, d.at) }
+
+// holds reports whether the attempt with this token has the job.
+func (s lifeState) holds(token string) bool {
+	return s.token == token || !*strict && s.token == nobodys
+}
