@@ -95,7 +95,7 @@ func inScripts() []Mutant {
 		},
 		{
 			Name: "one in five hundred", File: scripts + "add.lua", Scenario: "calm", Fast: true,
-			Old: "local code = known(id, ARGV[i + 1])", New: "local code = string.find(id, '%-477$') and 0 or known(id, ARGV[i + 1])",
+			Old: "local id, delay = ARGV[i], ARGV[i + 5]", New: "local id, delay = ARGV[i], ARGV[i + 5] if string.find(id, '%-477$') then return 0 end",
 			Why: "one job is acknowledged and not stored",
 		},
 		{
