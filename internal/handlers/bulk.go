@@ -123,6 +123,9 @@ func (b *bulk) read(ctx context.Context, i int, raw json.RawMessage) (*bulkTask,
 	if err != nil {
 		return nil, err
 	}
+	if err := refusal(a.o.Queues[t.queue], work); err != nil {
+		return nil, err
+	}
 	return &bulkTask{*work, job.Options != nil && job.Options.JobID != ""}, nil
 }
 

@@ -11,17 +11,26 @@ import (
 // carrier is the trace carrier of the jobs of a request, as JSON.
 func (a *API) carrier(ctx context.Context) string {
 	c := callOf(ctx)
+	baggage := origin.Origin{
+		RequestID: c.id, Caller: c.caller.Name, TenantID: c.caller.TenantID, UserID: c.caller.UserID,
+	}.Baggage()
+	if a.o.Inject == nil {
+		return carrierText(struct {
+			Baggage     string `json:"baggage"`
+			Traceparent string `json:"traceparent,omitempty"`
+		}{baggage, c.traceText})
+	}
 	carrier := map[string]string{}
 	if c.traceText != "" {
 		carrier["traceparent"] = c.traceText
 	}
-	if a.o.Inject != nil {
-		a.o.Inject(ctx, carrier)
-	}
-	carrier["baggage"] = origin.Origin{
-		RequestID: c.id, Caller: c.caller.Name, TenantID: c.caller.TenantID, UserID: c.caller.UserID,
-	}.Baggage()
-	// A map of strings has nothing that could fail to encode.
+	a.o.Inject(ctx, carrier)
+	carrier["baggage"] = baggage
+	return carrierText(carrier)
+}
+
+// carrierText takes what holds texts only, so that nothing can fail to encode.
+func carrierText(carrier any) string {
 	text, _ := json.Marshal(carrier)
 	return string(text)
 }

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -181,16 +182,25 @@ func TestRequestsBeyondTheirNumberAreTurnedAway(t *testing.T) {
 	}
 }
 
-// holding is a queue whose jobs are checked when the test says so.
+// holding is a queue whose jobs are checked and added when the test says so.
 type holding struct {
 	handlers.Queue
 	entered, leave chan struct{}
 }
 
 func (h holding) Check(name string, payload any, o jobs.Options) error {
+	h.hold()
+	return h.Queue.Check(name, payload, o)
+}
+
+func (h holding) Add(ctx context.Context, name string, payload any, o jobs.Options) (handlers.Added, error) {
+	h.hold()
+	return h.Queue.Add(ctx, name, payload, o)
+}
+
+func (h holding) hold() {
 	h.entered <- struct{}{}
 	<-h.leave
-	return h.Queue.Check(name, payload, o)
 }
 
 func TestForwardedAddressesOfStrangersAreNotBelieved(t *testing.T) {

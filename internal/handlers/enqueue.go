@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -132,10 +134,16 @@ func (a *API) add(ctx context.Context, t *jobType, place string, payload any, o 
 	if err != nil {
 		return nil, err
 	}
+	queue := a.o.Queues[t.queue]
 	if err := a.fit(); err != nil {
-		return nil, err
+		return nil, cmp.Or(refusal(queue, work), err)
 	}
-	added, err := a.o.Queues[t.queue].Add(ctx, work.name, work.payload, work.options)
+	// Adding checks the job first, as Check does: checking here too would encode
+	// everything twice.
+	added, err := queue.Add(ctx, work.name, work.payload, work.options)
+	if errors.Is(err, jobs.ErrInvalid) {
+		return nil, under("options", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("add job: %w", err)
 	}
@@ -147,8 +155,13 @@ func (a *API) add(ctx context.Context, t *jobType, place string, payload any, o 
 	}}, nil
 }
 
-// prepare does everything that can be done without Redis. n is the job's number
-// in its request.
+// refusal is what a queue would refuse a job for, whatever state Redis is in.
+func refusal(q Adder, work *task) error {
+	return under("options", q.Check(work.name, work.payload, work.options))
+}
+
+// prepare does everything that can be done without Redis, but for what refusal
+// finds. n is the job's number in its request.
 func (a *API) prepare(ctx context.Context, t *jobType, place string, payload any, o *JobOptions, n int) (*task, error) {
 	c := callOf(ctx)
 	name, payload, err := t.read(payload, c.caller)
@@ -170,9 +183,6 @@ func (a *API) prepare(ctx context.Context, t *jobType, place string, payload any
 		}
 	}
 	options.Trace = a.carrier(ctx)
-	if err := a.o.Queues[t.queue].Check(name, payload, options); err != nil {
-		return nil, under("options", err)
-	}
 	return &task{queue: t.queue, name: name, payload: payload, options: options}, nil
 }
 

@@ -3,9 +3,9 @@ package handlers
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -45,6 +45,9 @@ func (a *API) begin(next http.Handler) http.Handler {
 // are believed about who asked them, from the nearest one outwards.
 func (a *API) clientOf(r *http.Request) string {
 	address := hostOf(r.RemoteAddr)
+	if len(r.Header.Values("X-Forwarded-For")) == 0 || !a.trusts(address) {
+		return nameOf(address)
+	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
 		next, err := netip.ParseAddr(strings.TrimSpace(hop))
@@ -53,6 +56,10 @@ func (a *API) clientOf(r *http.Request) string {
 		}
 		address = next.Unmap()
 	}
+	return nameOf(address)
+}
+
+func nameOf(address netip.Addr) string {
 	if !address.IsValid() {
 		return "unknown"
 	}
@@ -147,22 +154,28 @@ func methodLabel(method string) string {
 // secure sets the headers that keep browsers from doing more with an answer
 // than they should. Pages loosen the policy where they need to.
 func (a *API) secure(next http.Handler) http.Handler {
-	https := strings.HasPrefix(a.o.PublicURL, "https://")
+	safe := safeHeaders(strings.HasPrefix(a.o.PublicURL, "https://"))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
-		h.Set("Cache-Control", "no-store")
-		if https {
-			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-		}
+		// All answers share these values: who sets another replaces it in their own.
+		maps.Copy(w.Header(), safe)
 		next.ServeHTTP(w, r)
 	})
+}
+
+func safeHeaders(https bool) http.Header {
+	h := http.Header{}
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
+	h.Set("Cache-Control", "no-store")
+	if https {
+		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	}
+	return h
 }
 
 const (
@@ -205,9 +218,12 @@ func (a *API) hosts(next http.Handler) http.Handler {
 	if err != nil {
 		public = &url.URL{}
 	}
+	if !a.o.Open {
+		return next
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := (&url.URL{Host: r.Host}).Hostname()
-		if a.o.Open && !isLocal(name) && name != public.Hostname() {
+		if !isLocal(name) && name != public.Hostname() {
 			a.writeProblem(w, r, problem("forbidden", "Without API keys, this server answers on localhost only."))
 			return
 		}
@@ -294,7 +310,10 @@ func patienceOf(r *route) time.Duration {
 	return r.patience
 }
 
+// errBudget says whose deadline it was.
+var errBudget = fmt.Errorf("the request's own: %w", context.DeadlineExceeded)
+
 // budget is the time that one piece of work may take.
 func (a *API) budget(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, a.o.Deadline, errors.Join(context.DeadlineExceeded, errors.New("the request's deadline")))
+	return context.WithTimeoutCause(ctx, a.o.Deadline, errBudget)
 }

@@ -169,6 +169,9 @@ func (a *API) lookup(method string, r *http.Request) *route {
 	if r.URL.RawPath != "" {
 		path = r.URL.RawPath
 	}
+	if r, ok := a.table[method+" "+path]; ok { // most have no parameters
+		return r
+	}
 	return a.table[method+" "+a.router.Find(chi.NewRouteContext(), method, path)]
 }
 
