@@ -210,7 +210,7 @@ func inQueue() []Mutant {
 		},
 		{
 			Name: "resent and not said so", File: "internal/broker/broker.go", Scenario: "losses",
-			Old: "args[c.resent+1] = 1", New: "args[c.resent+1] = 0",
+			Old: "args[c.resent+1] = try + 1", New: "args[c.resent+1] = 0",
 			Why: "scripts take a repetition for something new",
 		},
 		{

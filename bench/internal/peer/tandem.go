@@ -97,7 +97,10 @@ func (t *Tandem) Worker(queues []string, concurrency int, handle Handler) (Worke
 		return nil, handle(p, task.Attempt)
 	})
 	for _, name := range queues {
-		pool, err := worker.New(t.conn, name, mux, worker.Options{Concurrency: concurrency, OnAttempt: w.ended})
+		pool, err := worker.New(t.conn, name, mux, worker.Options{
+			Concurrency: concurrency, OnAttempt: w.ended,
+			KeepCompleted: &jobs.Retention{}, // all, which is what BullMQ does unless it is told
+		})
 		if err != nil {
 			return nil, err
 		}

@@ -98,7 +98,7 @@ func (s move) done(from lifeState) []lifeState {
 			return only(lifeState{active, s.token, from.started + 1})
 		}
 	case renews:
-		if from.place == active && from.holds(s.token) {
+		if from.place == active && from.token == s.token {
 			return only(from)
 		}
 	case finishes:
@@ -128,7 +128,7 @@ func (s move) done(from lifeState) []lifeState {
 
 // finish: only the attempt that has the job can end it.
 func (s move) finish(from lifeState) []lifeState {
-	if from.place != active || !from.holds(s.token) {
+	if from.place != active || from.token != s.token {
 		return nil
 	}
 	there, again := lifeState{place: done, started: from.started}, lifeState{place: waits, started: from.started}
@@ -311,11 +311,6 @@ func (s *story) byHand(h *history) {
 			h.span(move{what: what, answer: yes}, d.call, d.at)
 		default:
 			h.span(move{what: what, answer: maybe}, d.call, time.Time{})
-		}
-		if matters && !d.refused() && d.what != remove {
-			for range d.repeats() {
-				h.span(move{what: what, answer: maybe}, d.call, time.Time{})
-			}
 		}
 	}
 }

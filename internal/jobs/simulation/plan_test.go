@@ -128,7 +128,7 @@ var plans = rapid.Custom(func(t *rapid.T) *plan {
 		mood:  rapid.SampledFrom([]mood{stormy, stormy, stormy, orderly, prompt}).Draw(t, "mood"),
 		lease: seconds(t, "lease", 1, 5, 5),
 		sweep: seconds(t, "sweep", 1, 5),
-		skew:  seconds(t, "skew", skews()...),
+		skew:  seconds(t, "skew", 0, 0, -3, 3, 120, -120),
 	}
 	p.jobs = p.drawJobs(t)
 	p.hosts = p.drawHosts(t)
@@ -282,7 +282,7 @@ func (p *plan) drawFault(t *rapid.T) fault {
 	case restart, stall, freeze:
 		f.length = moment(t, "length", time.Millisecond, 9*time.Second)
 	case step:
-		f.length = seconds(t, "by", steps()...)
+		f.length = seconds(t, "by", -1, 2, 7, 30, -20)
 	}
 	return f
 }

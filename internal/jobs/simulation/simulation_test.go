@@ -16,7 +16,6 @@ import (
 var (
 	firstSeed = flag.Int("simulation.first", 1, "the first seed to run")
 	seeds     = flag.Int("simulation.seeds", 0, "how many seeds to run; 0 is as many as fit into an ordinary run of the tests")
-	strict    = flag.Bool("simulation.strict", false, "see also what the product is known to break; strict_test.go says what")
 	replays   = flag.Int("simulation.replays", 1, "how often to run each seed")
 )
 

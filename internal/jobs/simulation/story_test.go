@@ -84,7 +84,7 @@ func (s *story) touched(what ...string) bool {
 
 // refused reports a deed that was certainly not done.
 func (d *deed) refused() bool {
-	return d.err != nil && !errors.Is(d.err, jobs.ErrUnavailable) && !d.refusedTwice()
+	return d.err != nil && !errors.Is(d.err, jobs.ErrUnavailable)
 }
 
 // resent reports whether a call can have been sent more than once in a span of
@@ -98,9 +98,8 @@ func (s *story) retries() (sure, perhaps int) {
 		case d.what != retry && d.what != anew || d.refused():
 		case d.err == nil:
 			sure++
-			perhaps += d.repeats()
 		default:
-			perhaps += 1 + d.repeats()
+			perhaps++
 		}
 	}
 	return sure, perhaps

@@ -180,7 +180,16 @@ func (p *Pool) refuse(a *attempt) error {
 const (
 	suspicion    = 2
 	lonelyDeaths = 3
+	hardTimes    = 7 // how many more, at most, where workers die all the time
 )
+
+// deathsAllowed is how many lone deaths quarantine a job, when so many workers
+// died lately that ran other jobs. Two of those this one may have caused, before
+// it ran alone; the rest show that workers die here of something else, and then
+// three deaths in a row prove little.
+func deathsAllowed(others int) int {
+	return lonelyDeaths + min(max(0, others-suspicion), hardTimes)
+}
 
 // errQuarantined marks a job that is not run any more because it kills workers.
 var errQuarantined = errors.New("quarantined")
@@ -194,12 +203,12 @@ func (p *Pool) enter(a *attempt) (leave func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	deaths, err := p.broker.Isolate(a.ctx, a.task.ID, a.taken.Token)
+	deaths, others, err := p.broker.Isolate(a.ctx, a.task.ID, a.taken.Token)
 	if err != nil {
 		reopen()
 		return nil, err
 	}
-	if deaths >= lonelyDeaths {
+	if deaths >= deathsAllowed(others) {
 		p.acquit(a)
 		reopen()
 		return nil, jobs.Unrecoverable(fmt.Errorf("%w: %d workers died while running this job alone", errQuarantined, deaths))

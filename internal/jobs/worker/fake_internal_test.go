@@ -300,14 +300,14 @@ func (f *fakeRedis) Sweep(ctx context.Context, rule broker.SweepRule) (time.Dura
 	return rule.Interval, recovered, nil
 }
 
-func (f *fakeRedis) Isolate(ctx context.Context, id, token string) (int, error) {
+func (f *fakeRedis) Isolate(ctx context.Context, id, token string) (alone, others int, err error) {
 	if err := f.reach(ctx); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.deaths[id] = append(f.deaths[id], token)
-	return len(f.deaths[id]) - 1, nil
+	return len(f.deaths[id]) - 1, 0, nil
 }
 
 func (f *fakeRedis) Acquit(ctx context.Context, id string) error {

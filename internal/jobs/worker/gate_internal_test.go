@@ -90,7 +90,7 @@ func TestThreeLoneDeathsQuarantineAJob(t *testing.T) {
 		t.Run(fmt.Sprintf("%d deaths", deaths), func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *story) {
 				for i := range deaths {
-					if _, err := s.redis.Isolate(t.Context(), "a", fmt.Sprint("life ", i)); err != nil {
+					if _, _, err := s.redis.Isolate(t.Context(), "a", fmt.Sprint("life ", i)); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -187,4 +187,12 @@ func TestWhoWaitsAtTheGateHearsOfItsEnd(t *testing.T) {
 			s.end(p)
 		})
 	})
+}
+
+func TestWhereWorkersDieOfOtherThingsAJobMayLoseMore(t *testing.T) {
+	for others, want := range map[int]int{0: 3, 2: 3, 3: 4, 5: 6, 9: 10, 500: 10} {
+		if got := deathsAllowed(others); got != want {
+			t.Errorf("%d other deaths: %d lone ones are allowed, want %d", others, got, want)
+		}
+	}
 }

@@ -47,7 +47,7 @@ func TestNoCallGrowsWithTheQueue(t *testing.T) {
 		},
 		"sweep": func(t *testing.T, b *broker.Broker) error {
 			recovered := 0
-			for range crowd/1000 + 3 {
+			for range crowd/500 + 3 {
 				f.pass(time.Second)
 				_, ids, err := b.At(f.now).Sweep(f.ctx, broker.SweepRule{Gap: time.Second, Interval: time.Minute, Limit: -1})
 				if err != nil {

@@ -45,7 +45,7 @@ type call struct {
 	script  string
 	keys    []string  // beside meta, which is always the first
 	args    []any     // behind base, which is always the first
-	resent  int       // index in args of the resent flag; -1 without
+	resent  int       // index in args of the number of sendings whose replies were lost; -1 without
 	elapsed int       // index in args of the ms since the first sending, for a call sent again; 0 without
 	began   time.Time // when the first sending left, if not now
 
@@ -78,7 +78,7 @@ func (b *Broker) send(ctx context.Context, c call) (any, error) {
 			refused = err
 		}
 		if mayHaveRun(err) && c.resent >= 0 {
-			args[c.resent+1] = 1
+			args[c.resent+1] = try + 1
 			if c.elapsed > 0 {
 				args[c.elapsed+1] = elapsedSince(began)
 			}

@@ -115,7 +115,7 @@ func (f *fixture) livesALife(t *testing.T) {
 	if diff := cmp.Diff([]string{"c"}, recovered); diff != "" {
 		t.Errorf("sweep (-want +got):\n%s", diff)
 	}
-	_, err = f.broker().Isolate(f.ctx, "c", "t9")
+	_, _, err = f.broker().Isolate(f.ctx, "c", "t9")
 	do("isolate", err)
 	do("acquit", f.broker().Acquit(f.ctx, "c"))
 	settled, err := f.broker().Settle(f.ctx, []broker.Outcome{outcome(broker.Completed, "a"), outcome(broker.Failed, "b")}, fetch("t2", 1))

@@ -245,6 +245,35 @@ func TestSettleThatArrivesAfterItsSecondSendingDoesNothing(t *testing.T) {
 	})
 }
 
+// A second sending that arrives behind the third does nothing either.
+func TestOnlyTheLatestSendingOfASettleIsHeard(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		f := newFixture(t, server)
+		f.add(newJob("a"), newJob("b"), newJob("c"))
+		var late redis.Cmder
+		sendings := 0
+		f.client.(*redis.Client).AddHook(scriptHook(func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			if sendings++; sendings > 2 {
+				return next(ctx, cmd)
+			}
+			late = redis.NewCmd(ctx, cmd.Args()...)
+			cmd.SetErr(io.EOF)
+			return io.EOF
+		}))
+		settled, err := f.broker().Settle(f.ctx, nil, fetch("t", 1))
+		if err != nil || len(settled.Taken) != 1 || sendings < 3 {
+			t.Fatalf("taken %v after %d sendings, error %v", settled.Taken, sendings, err)
+		}
+		want := invariant.Dump(t, f.client, f.keys)
+		if err := f.client.Do(f.ctx, late.Args()...).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, invariant.Dump(t, f.client, f.keys)); diff != "" {
+			t.Errorf("the second sending, behind the third (-before +after):\n%s", diff)
+		}
+	})
+}
+
 // holdFirst is a hook that keeps the first script call from the server.
 func holdFirst(keep func(redis.Cmder)) redis.Hook {
 	held := false

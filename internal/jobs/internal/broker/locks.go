@@ -50,7 +50,7 @@ type SweepRule struct {
 func (b *Broker) Sweep(ctx context.Context, rule SweepRule) (next time.Duration, recovered []string, err error) {
 	reply, err := b.send(ctx, call{
 		script: "sweep",
-		keys:   []string{b.keys.Private() + "sweep"},
+		keys:   []string{b.keys.Private() + "sweep", b.deathsKey(), b.startsKey("")},
 		args:   []any{b.now, rule.Gap.Milliseconds(), rule.Interval.Milliseconds(), rule.Limit},
 		resent: -1,
 	})
@@ -77,15 +77,26 @@ const suspectMemory = 7 * 24 * time.Hour
 
 func (b *Broker) startsKey(id string) string { return b.keys.Private() + "alone:" + id }
 
-// Isolate notes that a suspect job starts alone in its process and returns how
-// many such starts before ended with the death of their worker.
-func (b *Broker) Isolate(ctx context.Context, id, token string) (deaths int, err error) {
-	return b.code(ctx, call{
+func (b *Broker) deathsKey() string { return b.keys.Private() + "deaths" }
+
+// Isolate notes that a suspect job starts alone in its process. alone is how many
+// such starts before ended with the death of their worker, others how many
+// workers of the queue died lately while they ran other jobs.
+func (b *Broker) Isolate(ctx context.Context, id, token string) (alone, others int, err error) {
+	reply, err := b.send(ctx, call{
 		script: "isolate",
-		keys:   []string{b.startsKey(id)},
+		keys:   []string{b.startsKey(id), b.deathsKey()},
 		args:   []any{token, suspectMemory.Milliseconds()},
 		resent: -1,
 	})
+	if err != nil {
+		return 0, 0, err
+	}
+	answer, err := codes(reply)
+	if err != nil || len(answer) != 2 {
+		return 0, 0, fmt.Errorf("isolate: %d numbers: %w", len(answer), err)
+	}
+	return int(answer[0]), int(answer[1]), nil
 }
 
 // Acquit forgets the lone starts of a job: this one came to an end.

@@ -132,7 +132,7 @@ func (o *Outcome) appendTo(args []any) []any {
 
 // keepText is 'count age_ms limit' as keep_policy in finish.lua reads it.
 func keepText(r *jobs.Retention) string {
-	if r == nil {
+	if r == nil || *r == (jobs.Retention{}) {
 		return "-1 0 0"
 	}
 	if r.None {

@@ -264,22 +264,62 @@ func TestIsolateCountsLoneStartsThatNeverEnded(t *testing.T) {
 		b := f.broker()
 		for want, token := range []string{"t1", "t2", "t3"} {
 			for range 2 { // sent again, it is the same start
-				if deaths, err := b.Isolate(f.ctx, "a", token); err != nil || deaths != want {
+				if deaths, _, err := b.Isolate(f.ctx, "a", token); err != nil || deaths != want {
 					t.Errorf("start %s: %d deaths, error %v, want %d", token, deaths, err, want)
 				}
 			}
 		}
-		if deaths, err := b.Isolate(f.ctx, "b", "t1"); err != nil || deaths != 0 {
+		if deaths, _, err := b.Isolate(f.ctx, "b", "t1"); err != nil || deaths != 0 {
 			t.Errorf("another job: %d deaths, error %v", deaths, err)
 		}
 		if err := b.Acquit(f.ctx, "a"); err != nil {
 			t.Fatal(err)
 		}
-		if deaths, err := b.Isolate(f.ctx, "a", "t4"); err != nil || deaths != 0 {
+		if deaths, _, err := b.Isolate(f.ctx, "a", "t4"); err != nil || deaths != 0 {
 			t.Errorf("after acquittal: %d deaths, error %v", deaths, err)
 		}
 		if ttl := f.client.PTTL(f.ctx, f.keys.Private()+"alone:a").Val(); ttl <= 0 {
 			t.Errorf("the starts are remembered for ever: PTTL %v", ttl)
+		}
+	})
+}
+
+// Workers that die while they run other jobs show that it is not the suspect that
+// kills them.
+func TestDeathsWithoutASuspectAreCounted(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		f := newFixture(t, server)
+		dies := func(worker string, ids ...string) {
+			t.Helper()
+			for _, id := range ids {
+				f.add(newJob(id))
+			}
+			by := fetch("of "+worker, len(ids))
+			by.Worker = worker
+			if _, err := f.broker().Settle(f.ctx, nil, by); err != nil {
+				t.Fatal(err)
+			}
+			f.die(ids...)
+			for range 2 { // the first sweep marks
+				f.pass(time.Second)
+				if _, _, err := f.broker().Sweep(f.ctx, rule(-1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f.do("del Q:wait")
+		}
+		dies("one", "a", "b") // with two jobs, and it is one death
+		dies("two", "c")
+		if _, _, err := f.broker().Isolate(f.ctx, "s", "lone"); err != nil {
+			t.Fatal(err)
+		}
+		dies("three", "s") // the suspect's own
+		alone, others, err := f.broker().Isolate(f.ctx, "s", "lone again")
+		if err != nil || alone != 1 || others != 2 {
+			t.Errorf("alone %d, others %d, error %v, want 1 and 2", alone, others, err)
+		}
+		if ttl := f.client.PTTL(f.ctx, f.keys.Private()+"deaths").Val(); ttl <= 0 {
+			t.Errorf("deaths are remembered for ever: PTTL %v", ttl)
 		}
 	})
 }

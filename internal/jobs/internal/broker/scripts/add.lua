@@ -3,7 +3,7 @@
 -- KEYS    1 meta       hash   the queue's settings; names the slot
 -- ARGV    1 base       string what every key of this queue starts with
 --         2 now        ms     0 for the server's clock
---         3 resent     0|1    1 when an earlier sending's reply was lost
+--         3 resent     int    0, or more with each sending whose reply was lost
 --         4 elapsed    ms     since the first sending left, 0 unless resent
 --         then eight for each job:
 --           id         string
@@ -24,7 +24,7 @@
 -- include event
 -- include told
 -- include ensure_meta
-local resent, now = ARGV[3] == '1', tonumber(ARGV[2])
+local resent, now = ARGV[3] ~= '0', tonumber(ARGV[2])
 local lines, ranked, seen = { LPUSH = {}, RPUSH = {} }, {}, {}
 local added, any_now, any_later = 0, false, false
 

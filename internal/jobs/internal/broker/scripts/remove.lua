@@ -4,7 +4,7 @@
 -- KEYS    1 meta       hash   the queue's settings; names the slot
 -- ARGV    1 base       string what every key of this queue starts with
 --         2 now        ms     0 for the server's clock
---         3 resent     0|1
+--         3 resent     int    0, or more with each sending whose reply was lost
 --         4 id         string
 --         5 children   0|1    remove the children too
 -- RETURNS 0, -1 no such job, -8 pending run of a scheduler, -100 the job or a
@@ -23,7 +23,7 @@
 -- include find
 -- include remove
 local root = ARGV[4]
-if redis.call('EXISTS', base .. root) == 0 then return ARGV[3] == '1' and 0 or -1 end
+if redis.call('EXISTS', base .. root) == 0 then return ARGV[3] ~= '0' and 0 or -1 end
 if pending_run(root) then return -8 end
 
 local doomed, seen = {}, {}

@@ -3,7 +3,7 @@
 -- KEYS    1 meta       hash   the queue's settings; names the slot
 -- ARGV    1 base       string what every key of this queue starts with
 --         2 now        ms     0 for the server's clock
---         3 resent     0|1    1 when an earlier sending's reply was lost
+--         3 resent     int    0, or more with each sending whose reply was lost
 --         4 elapsed    ms     since the first sending left, 0 unless resent
 --         5 id         string
 --         6 from       completed or failed
@@ -24,7 +24,7 @@
 -- include done
 local id, from = ARGV[5], ARGV[6]
 local job = base .. id
-if ARGV[3] == '1' and done_since(tonumber(ARGV[4]), id, from) then return 0 end
+if ARGV[3] ~= '0' and done_since(tonumber(ARGV[4]), id, from) then return 0 end
 if not is_job(job) then return -1 end
 if redis.call('ZREM', base .. from, id) == 0 then return -3 end
 redis.call('HDEL', job, 'finishedOn', 'processedOn', from == 'failed' and 'failedReason' or 'returnvalue')

@@ -1,10 +1,11 @@
 -- settle.lua: end attempts and take the next jobs, many of each in one call.
 --
 -- KEYS    1 meta       hash   the queue's settings; names the slot
---         2 resent     string ours: this call was sent a second time
+--         2 resent     string ours: the latest sending of this call, if not
+--                             the first
 -- ARGV    1 base       string what every key of this queue starts with
 --         2 now        ms     0 for the server's clock
---         3 resent     0|1    1 when an earlier sending's reply was lost
+--         3 resent     int    0, or more with each sending whose reply was lost
 --         4 token      string names this call; locks the jobs it takes
 --         5 lock_ms    ms     how long those locks hold
 --         6 want       int    how many jobs to take at most, 0 for none, 100
@@ -37,16 +38,16 @@
 --         the next delayed job, 0 without; limited_ms how long a rate limit
 --         holds; left 1 when more could be taken at once, as far as the call
 --         has looked.
--- ERRORS  each outcome is checked before its first write. Sent again with
---         resent = 1, the call ends nothing twice and returns the same jobs. A
---         first sending that arrives behind its second one, on a connection that
---         was given up, does nothing: nobody would hear of the jobs it takes.
+-- ERRORS  each outcome is checked before its first write. Sent again,
+--         the call ends nothing twice and returns the same jobs. A sending that
+--         arrives behind a later one, on a connection that was given up, does
+--         nothing: nobody would hear of the jobs it takes.
 --
 -- include queue
 -- include event
 -- include due
 -- include clock
-local resent, want = ARGV[3] == '1', math.min(tonumber(ARGV[6]), 100)
+local resent, want = ARGV[3] ~= '0', math.min(tonumber(ARGV[6]), 100)
 local completed_rows, completed_count, failed_rows, failed_count = {}, 0, {}, 0
 local taken, exhausted, limited_ms, freed = {}, false, 0, false
 local next_due, put_some_off
@@ -77,7 +78,7 @@ if unusual > 0 then
     ask_time()
   end
 end
-if unusual > 0 and not resent and redis.call('EXISTS', KEYS[2]) == 1 then
+if unusual > 0 and tonumber(ARGV[3]) < (tonumber(redis.call('GET', KEYS[2])) or 0) then
   return { '0', {}, {}, '0', 0, 0 }
 end
 
@@ -92,7 +93,7 @@ local points = tonumber(ARGV[10])
 if points > 0 and completed_count > 0 then seldom().count_metric('completed', completed_count, points) end
 if points > 0 and failed_count > 0 then seldom().count_metric('failed', failed_count, points) end
 if resent then
-  redis.pcall('SET', KEYS[2], '1', 'PX', 60000) -- a server that is out of memory may refuse
+  redis.pcall('SET', KEYS[2], ARGV[3], 'PX', 60000) -- a server that is out of memory may refuse
   seldom().retake()
 end
 local missing = want - #taken / 2

@@ -3,6 +3,9 @@
 -- KEYS    1 meta       hash   the queue's settings; names the slot
 --         2 sweep      hash   ours: at (ms of the latest sweep), from (where in
 --                             the active list the next one looks)
+--         3 deaths     string ours: how many workers died lately while they ran
+--                             other jobs than suspects
+--         4 alone      string what the keys of lone starts begin with
 -- ARGV    1 base       string what every key of this queue starts with
 --         2 now        ms     0 for the server's clock
 --         3 gap        ms     the least time between two sweeps of the queue
@@ -16,7 +19,7 @@
 -- next sweep comes when the first lock would run out. A sweep that comes late,
 -- or is the first after a long time, marks only, because the server or all of us
 -- stood still and the locks ran out with nobody at fault. Node's workers see stalled-check and leave it to us.
--- At most 1,000 active jobs are looked at in a call, the oldest first.
+-- At most 500 active jobs are looked at in a call, the oldest first.
 --
 -- include queue
 local gap, interval, limit = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -35,13 +38,13 @@ local late = not at or now - at > 2 * interval
 -- that it is all of it, so that no mark of an earlier sweep counts any more.
 local whole
 local function window()
-  local ids = redis.call('LRANGE', active, -from - 1000, -from - 1)
+  local ids = redis.call('LRANGE', active, -from - 500, -from - 1)
   if #ids == 0 and from > 0 then
     from = 0
-    ids = redis.call('LRANGE', active, -1000, -1)
+    ids = redis.call('LRANGE', active, -500, -1)
   end
-  whole = from == 0 and #ids < 1000
-  from = #ids == 1000 and from + 1000 or 0
+  whole = from == 0 and #ids < 500
+  from = #ids == 500 and from + 500 or 0
   return ids
 end
 
@@ -76,6 +79,25 @@ local function give_back(id)
   return true
 end
 
+-- A death is counted by the name of the worker, when none of its jobs ran alone.
+local lost_by = {}
+local function note_death(id)
+  local worker = redis.pcall('HGET', base .. id, 'pb')
+  worker = type(worker) == 'string' and worker or ''
+  local alone = redis.call('EXISTS', KEYS[4] .. id) == 1
+  lost_by[worker] = lost_by[worker] == 'alone' and 'alone' or alone and 'alone' or 'others'
+end
+
+local function count_deaths()
+  local deaths = 0
+  for _, ran in pairs(lost_by) do
+    if ran == 'others' then deaths = deaths + 1 end
+  end
+  if deaths == 0 then return end
+  redis.call('INCRBY', KEYS[3], int(deaths))
+  redis.call('PEXPIRE', KEYS[3], '600000') -- ten quiet minutes
+end
+
 local ids = window()
 redis.call('HSET', KEYS[2], 'at', int(now), 'from', int(from))
 redis.call('PEXPIRE', KEYS[2], int(20 * interval))
@@ -94,7 +116,10 @@ local function look_at(id, lock, suspect)
     wake_in = math.min(wake_in, gap)
   else
     gone[#gone + 1] = id
-    if give_back(id) then recovered[#recovered + 1] = id end
+    if give_back(id) then
+      recovered[#recovered + 1] = id
+      if #recovered <= 100 then note_death(id) end
+    end
   end
 end
 
@@ -111,5 +136,6 @@ elseif #gone > 0 then
   redis.call('SREM', stalled, unpack(gone))
 end
 if #running > 0 then redis.call('SADD', stalled, unpack(running)) end
+count_deaths()
 if #recovered > 0 then mark_left() end
 return { math.max(gap, wake_in), recovered }
