@@ -2,10 +2,12 @@ package handlers_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,6 +181,28 @@ func TestRequestsBeyondTheirNumberAreTurnedAway(t *testing.T) {
 	close(leave)
 	for range 2 {
 		(<-answers).want(t, 202)
+	}
+}
+
+func TestAJobThatIsRefusedIsToldSoThoughRedisIsNotFit(t *testing.T) {
+	t.Parallel()
+	unfit := atomic.Bool{}
+	s := start(t, redistest.Shared(t), func(o *handlers.Options) {
+		o.Fit = func() error {
+			if unfit.Load() {
+				return errors.New("it would evict jobs")
+			}
+			return nil
+		}
+	})
+	large := strings.Replace(goodEmail, `"name"`, `"more":"`+strings.Repeat("x", jobs.MaxData)+`","name"`, 1)
+	for _, state := range []bool{false, true} {
+		unfit.Store(state)
+		s.do("POST", "/api/v1/emails", large).problem(t, 413)
+	}
+	s.do("POST", "/api/v1/emails", goodEmail).problem(t, 503)
+	if n := s.stored(); n != 0 {
+		t.Errorf("%d jobs are stored", n)
 	}
 }
 
