@@ -35,7 +35,7 @@ local function delays()
   if delayed_steps then return delayed_steps end
   if now == 0 then
     local t = redis.call('TIME')
-    now = t[1] * 1000 + math.floor(t[2] / 1000)
+    now = t[1] * 1000 + math.ceil(t[2] / 1000) -- never before its delay is over
   end
   -- include mark
   -- include enqueue
