@@ -44,6 +44,12 @@
 --         nothing: nobody would hear of the jobs it takes.
 --
 -- include queue
+
+-- The looks of the idle: nothing to end, nothing to take. That is most of what a
+-- queue without work sees.
+if #ARGV == 11 and ARGV[3] == '0' and redis.call('EXISTS', wait, prioritized, delayed, base .. 'pc', KEYS[2]) == 0 then
+  return { '0', {}, {}, '0', 0, 0 }
+end
 -- include event
 -- include due
 -- include clock

@@ -21,9 +21,9 @@
 -- stood still and the locks ran out with nobody at fault. Node's workers see stalled-check and leave it to us.
 -- At most 500 active jobs are looked at in a call, the oldest first.
 --
--- include queue
 local gap, interval, limit = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-if redis.call('EXISTS', active, base .. 'stalled') == 0 then return { interval, {} } end
+if redis.call('EXISTS', ARGV[1] .. 'active', ARGV[1] .. 'stalled') == 0 then return { interval, {} } end
+-- include queue
 -- include now
 -- include event
 -- include mark
