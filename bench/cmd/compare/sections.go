@@ -10,7 +10,7 @@ import (
 func sections(o options) []tally.Section {
 	return []tally.Section{
 		section("Jobs per second", rows(tally.Rate, works()...),
-			"Each system with its own defaults. asynq has no bulk call: 200 callers at once are its fastest; it looks for "+
+			"Jobs without priority, all kept when done but asynq's. asynq has no bulk call: 200 callers at once are its fastest; it looks for "+
 				"retries every 5 s, which is most of its retries row."),
 		section("Redis CPU, µs per job", rows(tally.RedisMicros, works()...), ""),
 		section("Commands per job, those that scripts call included", rows(tally.Commands, works()...), ""),
