@@ -44,7 +44,7 @@ func worlds() map[string]func(*testing.T) world {
 		"disk": func(t *testing.T) world {
 			d := inject.NewDisk(t, durable()...)
 			return world{options: redisconn.Options{URL: d.URL}, faults: []inject.Fault{
-				d.PowerCut(false), d.PowerCut(true), d.FailedSync(second), d.FailedWrite(second), d.SlowSync(moment, second),
+				d.PowerCut(false), d.FailedSync(second), d.FailedWrite(second), d.SlowSync(moment, second),
 			}}
 		},
 		"small disk": func(t *testing.T) world {

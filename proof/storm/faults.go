@@ -65,13 +65,16 @@ func (s *Site) OfLinks() Lane {
 }
 
 // OfServer are the faults of the server, its disk, and of everything at once.
+//
+// A power cut takes all that was not synced. One that leaves a part of it is not
+// among them: Redis then keeps half of a script, and applies it at a later start,
+// which no queue can do anything about. Package inject has a test of that.
 func (s *Site) OfServer() Lane {
 	lease, server, span := s.setup.Lease, s.Server.Instance, func(a, b time.Duration) inject.Span { return inject.Span{Min: a, Max: b} }
 	faults := []inject.Fault{
 		s.returning(inject.Crash(server, span(0, 2*time.Second))),
 		s.returning(s.everything(inject.Crash(server, span(0, time.Second)))),
 		s.returning(s.Server.PowerCut(false)),
-		s.returning(s.Server.PowerCut(true)),
 		inject.Freeze(server, span(100*time.Millisecond, lease*8/10)),
 		inject.Freeze(server, span(lease*12/10, lease*15/10)),
 		inject.Sleep(server, span(100*time.Millisecond, time.Second)),
