@@ -18,9 +18,13 @@ type Rules struct {
 	FIFO bool
 	// Shutdown is how long jobs may run on after their process was asked to stop.
 	Shutdown time.Duration
-	// Wake is how long a job that is not put off may wait for its first start, and
-	// Recovery how long for its next one when its process has died; 0 is no bound.
-	Wake, Recovery time.Duration
+	// Wake is how long jobs that are not put off may wait for their first start, all
+	// but a tenth of them: a busy machine may leave a process without a processor
+	// for a while. 0 is no bound.
+	Wake time.Duration
+	// Recovery is how long a job may wait for its next start when its process has
+	// died; 0 is no bound.
+	Recovery time.Duration
 	// Ignore are ids that a fault put there or broke: nothing is promised of them.
 	Ignore map[string]bool
 }
@@ -34,6 +38,7 @@ func Check(entries iter.Seq2[ledger.Entry, error], c *census.Census, rules Rules
 	j := &judge{history: h, census: c, rules: rules, report: &Report{Faults: h.faults, Deaths: len(h.deaths), Starts: len(h.starts)}}
 	j.answers()
 	j.lives()
+	j.wakes()
 	j.places()
 	j.leaks()
 	if rules.FIFO {
@@ -51,6 +56,13 @@ type judge struct {
 	report *Report
 
 	recovery, waits []int64
+	late            []slept
+}
+
+// slept is a job that waited longer for its first start than it may.
+type slept struct {
+	id     string
+	waited time.Duration
 }
 
 // answers looks at each job from its producer's side.
@@ -155,7 +167,17 @@ func (j *judge) punctual(id string, l *life, a *asked) {
 	waited := max(0, first-a.acked)
 	j.waits = append(j.waits, waited)
 	if j.rules.Wake > 0 && micros(waited) > j.rules.Wake {
-		j.report.find(Late, id, "began %s after it was acknowledged", micros(waited))
+		j.late = append(j.late, slept{id, micros(waited)})
+	}
+}
+
+// wakes tells of the jobs that began late, when there are more than chance makes.
+func (j *judge) wakes() {
+	if len(j.late) <= len(j.waits)/10 {
+		return
+	}
+	for _, s := range j.late {
+		j.report.find(Late, s.id, "began %s after it was acknowledged, one of %d of %d", s.waited, len(j.late), len(j.waits))
 	}
 }
 

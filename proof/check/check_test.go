@@ -81,14 +81,16 @@ func TestEachKindOfFinding(t *testing.T) {
 		"a failure of a job that does not fail": {
 			lines: strings.ReplaceAll(strings.ReplaceAll(good, "V id completed", "V id failed"), "1 completed \"", "1 failed \""), want: one(check.Innocent),
 		},
-		"a success of a job that cannot":     {lines: strings.Replace(good, "I k completed", "I k failed", 1), want: one(check.Spared)},
-		"a success without its effect":       {without: "X k", want: one(check.NoEffect)},
-		"a lock that is left":                {census: func(c *census.Census) { c.Locks["id"] = true }, want: one(check.Leftover)},
-		"a hash that is left":                {census: func(c *census.Census) { c.Hashes["id"] = true }, want: one(check.Leftover)},
-		"a key that is left":                 {census: func(c *census.Census) { c.Strange = []string{"id:odd"} }, want: one(check.Leftover)},
-		"a place without a hash":             {census: func(c *census.Census) { c.Places["id"] = []string{"completed"} }, want: one(check.Leftover)},
-		"a job that begins before it is due": {lines: strings.Replace(good, "completed 100 0", "completed 100 32", 1), want: one(check.Early)},
-		"a job that begins late":             {rules: check.Rules{Wake: 10 * time.Microsecond}, want: one(check.Late)},
+		"a success of a job that cannot":            {lines: strings.Replace(good, "I k completed", "I k failed", 1), want: one(check.Spared)},
+		"a success without its effect":              {without: "X k", want: one(check.NoEffect)},
+		"a lock that is left":                       {census: func(c *census.Census) { c.Locks["id"] = true }, want: one(check.Leftover)},
+		"a hash that is left":                       {census: func(c *census.Census) { c.Hashes["id"] = true }, want: one(check.Leftover)},
+		"a key that is left":                        {census: func(c *census.Census) { c.Strange = []string{"id:odd"} }, want: one(check.Leftover)},
+		"a place without a hash":                    {census: func(c *census.Census) { c.Places["id"] = []string{"completed"} }, want: one(check.Leftover)},
+		"a job that begins before it is due":        {lines: strings.Replace(good, "completed 100 0", "completed 100 32", 1), want: one(check.Early)},
+		"a job that begins late":                    {rules: check.Rules{Wake: 10 * time.Microsecond}, want: one(check.Late)},
+		"one late job of eleven, on a busy machine": {more: waiting(10, 5), rules: check.Rules{Wake: 10 * time.Microsecond}},
+		"two late jobs of eleven":                   {more: waiting(9, 5) + waiting(1, 11), rules: check.Rules{Wake: 10 * time.Microsecond}, want: map[check.Kind]int{check.Late: 2}},
 		"a job that is recovered late": {
 			lines: without(without(good, "R id"), "E id"), more: "45 P 2 work gone\n5000100 L id u:1 2 9000000\n5000101 S k id u:1 2\n",
 			rules: check.Rules{Recovery: 5 * time.Second}, want: one(check.Late),
@@ -142,6 +144,17 @@ const overtaking = `21 I l completed 100 0
 28 R jd t:0
 29 E jd 1 completed ""
 `
+
+// waiting are n jobs that began so many microseconds after they were acknowledged.
+func waiting(n, micros int) string {
+	var b strings.Builder
+	for i := range n {
+		id := fmt.Sprintf("w%d-%d", micros, i)
+		fmt.Fprintf(&b, "60 I %[1]s completed 100 0\n61 A %[1]s %[1]s 0\n%[2]d L %[1]s w:1 1 5000000\n%[2]d S %[1]s %[1]s w:1 1\n"+
+			"90 X %[1]s %[1]s\n91 R %[1]s w:1\n92 E %[1]s 1 completed \"\"\n", id, 61+micros)
+	}
+	return b.String()
+}
 
 // vitals are those of a process that lives for a while.
 func vitals(of func(i int) (goroutines, descriptors, bytes int)) string {
