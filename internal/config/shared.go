@@ -39,7 +39,7 @@ type Redis struct {
 	MasterName   string        `envconfig:"REDIS_MASTER_NAME" doc:"The name of the master that the Sentinels watch. Setting it means Sentinel."`
 	SentinelPass Secret        `envconfig:"REDIS_SENTINEL_PASSWORD" doc:"Password of the Sentinels themselves, when they have one."`
 	Cluster      bool          `envconfig:"REDIS_CLUSTER" default:"false" doc:"true when the server is a Redis Cluster. QUEUE_PREFIX then needs a hash tag."`
-	WaitReplicas int           `envconfig:"REDIS_WAIT_REPLICAS" default:"0" doc:"How many replicas must have a job before it is accepted. 1 keeps accepted jobs through a failover; 0 leaves that to the primary."`
+	WaitReplicas int           `envconfig:"REDIS_WAIT_REPLICAS" default:"0" doc:"How many replicas must have a job before it is accepted. As many as can be promoted keep accepted jobs through a failover, fewer do not; 0 leaves that to the primary."`
 	WaitTimeout  time.Duration `envconfig:"REDIS_WAIT_TIMEOUT" default:"1s" doc:"How long one call waits for those replicas, below 3s. Without them in the time of a request, the answer is 503."`
 	Prefix       string        `envconfig:"QUEUE_PREFIX" default:"bull" doc:"What all keys of the queues begin with. Every program that shares them needs the same."`
 }

@@ -107,6 +107,29 @@ func TestCheckRefusesAReplica(t *testing.T) {
 	}
 }
 
+// A replica that does not acknowledge can be promoted too, and does not have what
+// was accepted.
+func TestCheckComparesReplicasWithThoseThatAcknowledge(t *testing.T) {
+	t.Parallel()
+	primary := redistest.Own(t, redistest.Options{Config: []string{"appendonly yes", "appendfsync always", "repl-diskless-sync-delay 0"}})
+	host, port, err := net.SplitHostPort(primary.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		redistest.Own(t, redistest.Options{Config: []string{"replicaof " + host + " " + port}})
+	}
+	if n, err := primary.Client(t).Wait(t.Context(), 2, 30*time.Second).Result(); err != nil || n != 2 {
+		t.Fatalf("%d of 2 replicas follow: %v", n, err)
+	}
+	for needed, want := range [][]string{nil, {"warning failover"}, nil, {"error replicas"}} {
+		_, got := codes(t, open(t, redisconn.Options{URL: primary.URL, Replicas: needed}))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("findings when %d have to acknowledge (-want +got):\n%s", needed, diff)
+		}
+	}
+}
+
 func TestCheckSaysThatTheEmbeddedServerForgets(t *testing.T) {
 	t.Parallel()
 	report, got := codes(t, open(t, redisconn.Options{URL: redistest.Embedded(t).URL}))

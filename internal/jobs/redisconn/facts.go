@@ -201,7 +201,16 @@ func (f facts) aboutWrites() (Finding, bool) {
 	return Finding{}, false
 }
 
+// aboutReplicas: an acknowledgement outlives a failover when every replica that
+// can be promoted has it. A primary does not tell which of them can.
 func (f facts) aboutReplicas() (Finding, bool) {
-	return fault("replicas", fmt.Sprintf("%d of %d replicas that have to acknowledge each job are connected", f.replicas, f.needed),
-		"bring the replicas back, or ask for fewer"), f.replicas < f.needed
+	switch {
+	case f.replicas < f.needed:
+		return fault("replicas", fmt.Sprintf("%d of %d replicas that have to acknowledge each job are connected", f.replicas, f.needed),
+			"bring the replicas back, or ask for fewer"), true
+	case f.needed > 0 && f.replicas > f.needed:
+		return hint("failover", fmt.Sprintf("%d replicas are connected and only %d have to acknowledge each job: a failover to another loses jobs", f.replicas, f.needed),
+			"wait for as many as can be promoted, and give replica-priority 0 to the others"), true
+	}
+	return Finding{}, false
 }

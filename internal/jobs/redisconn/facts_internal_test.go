@@ -43,6 +43,7 @@ func TestEveryDangerHasItsFinding(t *testing.T) {
 		{"nearly full", func(f *facts) { f.maxMemory, f.usedMemory = 1000, 900 }, []string{"warning memory"}},
 		{"replicas of nobody's need", func(f *facts) { f.replicas = 1 }, nil},
 		{"as many replicas as needed", func(f *facts) { f.replicas, f.needed = 2, 2 }, nil},
+		{"more replicas than have to acknowledge", func(f *facts) { f.replicas, f.needed = 2, 1 }, []string{"warning failover"}},
 		{"too few replicas", func(f *facts) { f.replicas, f.needed = 1, 2 }, []string{"error replicas"}},
 		{"keeps nothing", func(f *facts) { f.appendOnly = false }, []string{"error appendonly"}},
 		{"everysec", func(f *facts) { f.appendFsync = "everysec" }, []string{"warning appendfsync"}},
