@@ -50,7 +50,7 @@ func chance(t *testing.T) *rand.Rand {
 // when the promise is broken.
 func report(t *testing.T, row promises.Row) {
 	t.Helper()
-	row.Seed = *seed
+	row.Seed, row.Small = *seed, !*campaign
 	line, err := row.Line()
 	must(t, err)
 	fmt.Println(line)

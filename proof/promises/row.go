@@ -19,6 +19,7 @@ type Row struct {
 	Of       string `json:"of"`       // of what: "acknowledged adds in 3 power cuts"
 	Seed     uint64 `json:"seed"`     // repeats it
 	Holds    bool   `json:"holds"`
+	Small    bool   `json:"small,omitempty"` // of the small form, not of a campaign
 }
 
 // Line is the row as one line of JSON.

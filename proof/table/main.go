@@ -81,6 +81,7 @@ func render(rows []promises.Row) string {
 		return "No campaign has been run yet.\n"
 	}
 	var b strings.Builder
+	b.WriteString(origin(rows) + "\n\n")
 	b.WriteString("| what | goal | measured | of | holds | seed |\n|---|---|---|---|---|---|\n")
 	for _, r := range rows {
 		holds := "yes"
@@ -90,6 +91,14 @@ func render(rows []promises.Row) string {
 		fmt.Fprintf(&b, "| %s | %s | %s | %d %s | %s | %d |\n", cell(r.Name), cell(r.Goal), cell(r.Measured), r.N, cell(r.Of), holds, r.Seed)
 	}
 	return b.String()
+}
+
+// origin says what made the rows.
+func origin(rows []promises.Row) string {
+	if slices.ContainsFunc(rows, func(r promises.Row) bool { return r.Small }) {
+		return "From the small form, `make faults`. The campaign has not been run yet."
+	}
+	return "From the campaign, `make campaign`."
 }
 
 // cell keeps a text from ending its cell.
