@@ -25,7 +25,7 @@ func within(t *testing.T, o embedded.Options) *redis.Client {
 		t.Fatal(err)
 	}
 	client := redis.NewClient(&redis.Options{
-		Addr: "127.0.0.1:6379", // a name would be looked up, outside of the bubble
+		Addr:     "127.0.0.1:6379", // a name would be looked up, outside of the bubble
 		Protocol: 2, MaxRetries: -1, ContextTimeoutEnabled: true,
 		Dialer: func(context.Context, string, string) (net.Conn, error) {
 			ours, theirs := net.Pipe()
