@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,10 +96,13 @@ func (n *Nodes) Ready(ctx context.Context) error {
 func (n *Nodes) whole(ctx context.Context, node *Instance) (bool, error) {
 	client := redis.NewClient(node.Options())
 	defer client.Close()
-	ranges, err := client.ClusterSlots(ctx).Result()
-	covered := 0
-	for _, r := range ranges {
-		if len(r.Nodes) >= 2 {
+	shards, err := client.ClusterShards(ctx).Result()
+	covered := int64(0)
+	for _, shard := range shards {
+		if len(shard.Nodes) < 2 {
+			continue
+		}
+		for _, r := range shard.Slots {
 			covered += r.End - r.Start + 1
 		}
 	}
@@ -156,16 +160,25 @@ func (n *Nodes) ownerBy(ctx context.Context, node *Instance, key string) (*Insta
 	if err != nil {
 		return nil, err
 	}
-	ranges, err := client.ClusterSlots(ctx).Result()
+	shards, err := client.ClusterShards(ctx).Result()
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range ranges {
-		if slot >= int64(r.Start) && slot <= int64(r.End) {
-			return n.at(r.Nodes[0].Addr)
+	for _, shard := range shards {
+		if !holds(shard.Slots, slot) {
+			continue
+		}
+		for _, member := range shard.Nodes {
+			if member.Role == "master" {
+				return n.at(net.JoinHostPort(member.IP, strconv.FormatInt(member.Port, 10)))
+			}
 		}
 	}
 	return nil, fmt.Errorf("%s knows nobody for slot %d", node.Addr, slot)
+}
+
+func holds(ranges []redis.SlotRange, slot int64) bool {
+	return slices.ContainsFunc(ranges, func(r redis.SlotRange) bool { return slot >= r.Start && slot <= r.End })
 }
 
 func (n *Nodes) at(addr string) (*Instance, error) {

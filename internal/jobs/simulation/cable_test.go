@@ -86,7 +86,7 @@ func (s *stream) poke() {
 
 func (s *stream) read(p []byte) (int, error) {
 	for {
-		n, err, again := s.take(p)
+		n, again, err := s.take(p)
 		if n > 0 || err != nil {
 			return n, err
 		}
@@ -96,31 +96,31 @@ func (s *stream) read(p []byte) (int, error) {
 
 // take reads what has arrived. Without any, it says when to look again; zero is
 // when something changes.
-func (s *stream) take(p []byte) (n int, err error, again time.Time) {
+func (s *stream) take(p []byte) (n int, again time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	switch {
 	case s.closed:
-		return 0, net.ErrClosed, again
+		return 0, again, net.ErrClosed
 	case !s.deadline.IsZero() && !now.Before(s.deadline):
-		return 0, os.ErrDeadlineExceeded, again
+		return 0, again, os.ErrDeadlineExceeded
 	case len(s.pieces) == 0 && s.ended:
-		return 0, io.EOF, again
+		return 0, again, io.EOF
 	case len(s.pieces) == 0:
-		return 0, nil, s.deadline
+		return 0, s.deadline, nil
 	case s.pieces[0].at.After(now):
 		again = s.pieces[0].at
 		if !s.deadline.IsZero() && s.deadline.Before(again) {
 			again = s.deadline
 		}
-		return 0, nil, again
+		return 0, again, nil
 	}
 	n = copy(p, s.pieces[0].data)
 	if s.pieces[0].data = s.pieces[0].data[n:]; len(s.pieces[0].data) == 0 {
 		s.pieces = s.pieces[1:]
 	}
-	return n, nil, again
+	return n, again, nil
 }
 
 func (s *stream) await(moment time.Time) {

@@ -300,11 +300,6 @@ func (p *plan) inOrder() []act {
 	return slices.SortedStableFunc(slices.Values(p.acts), func(a, b act) int { return int(a.at - b.at) })
 }
 
-// stepped reports whether the server's clock is set during the run.
-func (p *plan) stepped() bool {
-	return slices.ContainsFunc(p.faults, func(f fault) bool { return f.what == step })
-}
-
 // String is the plan for whoever reads of a failure.
 func (p *plan) String() string {
 	var b strings.Builder
