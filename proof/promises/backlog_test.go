@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -47,27 +48,27 @@ func (s slow) String() string {
 // jobs to forget, not when an operator looks, retries, cleans and throws away.
 //
 // The server's clock goes on when other programs have its processor. A script
-// that is long is long every time, so the best of up to three rounds counts.
+// that is long is long every time, so of each stage the best of up to three rounds counts.
 func TestNoScriptRunsLongHoweverMuchIsStored(t *testing.T) {
 	const goal = 5 * time.Millisecond
 	finished, due := sized(50_000, 2_000_000), sized(5_000, 100_000)
-	best, rounds := slow{took: time.Hour}, 0
-	for rounds < 3 && !within(best.took, goal) {
+	best, worst, rounds := map[string]slow{}, slow{took: time.Hour}, 0
+	for rounds < 3 && worst.took > goal {
 		rounds++
-		t.Run(fmt.Sprint(rounds), func(t *testing.T) {
-			if worst := newBacklog(t, finished, due).worst(t); worst.took < best.took {
-				best = worst
-			}
-		})
+		if !t.Run(fmt.Sprint(rounds), func(t *testing.T) { newBacklog(t, finished, due).run(t, best) }) {
+			return
+		}
+		worst = slices.MaxFunc(slices.Collect(maps.Values(best)), func(x, y slow) int { return cmp.Compare(x.took, y.took) })
 	}
-	report(t, promises.Row{
-		Name: "longest script", Goal: "≤ 5 ms", Measured: fmt.Sprintf("%.1f ms, %s", float64(best.took.Microseconds())/1000, best.stage),
-		N: finished, Of: fmt.Sprintf("finished jobs, %d due at once; by SLOWLOG, round %d", due, rounds), Holds: within(best.took, goal),
-	})
+	report(t, onTime(promises.Row{
+		Name: "longest script", Goal: "≤ 5 ms", Measured: fmt.Sprintf("%.1f ms, %s", float64(worst.took.Microseconds())/1000, worst.stage),
+		N: finished, Of: fmt.Sprintf("finished jobs, %d due at once; by SLOWLOG, best of %d rounds", due, rounds),
+	}, limit{worst.took, goal}))
 }
 
-// worst does all there is to do and returns the longest command.
-func (b *backlog) worst(t *testing.T) slow {
+// run does all there is to do, and keeps the longest command of each stage where
+// it is shorter than those of earlier rounds.
+func (b *backlog) run(t *testing.T, best map[string]slow) {
 	t.Helper()
 	b.stage(t, "everything due at once", b.runAllDue)
 	b.stage(t, "looking", b.look)
@@ -78,8 +79,10 @@ func (b *backlog) worst(t *testing.T) slow {
 	b.stage(t, "obliterating", b.obliterate)
 	for _, s := range b.longest {
 		t.Log(s)
+		if before, ok := best[s.stage]; !ok || s.took < before.took {
+			best[s.stage] = s
+		}
 	}
-	return slices.MaxFunc(b.longest, func(x, y slow) int { return cmp.Compare(x.took, y.took) })
 }
 
 func newBacklog(t *testing.T, finished, due int) *backlog {

@@ -84,11 +84,7 @@ func render(rows []promises.Row) string {
 	b.WriteString(origin(rows) + "\n\n")
 	b.WriteString("| what | goal | measured | of | holds | seed |\n|---|---|---|---|---|---|\n")
 	for _, r := range rows {
-		holds := "yes"
-		if !r.Holds {
-			holds = "**no**"
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %d %s | %s | %d |\n", cell(r.Name), cell(r.Goal), cell(r.Measured), r.N, cell(r.Of), holds, r.Seed)
+		fmt.Fprintf(&b, "| %s | %s | %s | %d %s | %s | %d |\n", cell(r.Name), cell(r.Goal), cell(r.Measured), r.N, cell(r.Of), verdict(r), r.Seed)
 	}
 	return b.String()
 }
@@ -99,6 +95,16 @@ func origin(rows []promises.Row) string {
 		return "From the small form, `make faults`. The campaign has not been run yet."
 	}
 	return "From the campaign, `make campaign`."
+}
+
+func verdict(r promises.Row) string {
+	switch {
+	case r.Holds:
+		return "yes"
+	case r.Tolerated:
+		return "**no**, within what a busy machine may take"
+	}
+	return "**no**"
 }
 
 // cell keeps a text from ending its cell.

@@ -44,6 +44,18 @@ func TestRowsOfACampaignAreCalledSo(t *testing.T) {
 	}
 }
 
+func TestAGoalThatWasMissedIsNeverCalledMet(t *testing.T) {
+	for row, want := range map[promises.Row]string{
+		{Holds: true}:     "| yes |",
+		{}:                "| **no** |",
+		{Tolerated: true}: "| **no**, within",
+	} {
+		if got := render([]promises.Row{row}); !strings.Contains(got, want) {
+			t.Errorf("%+v is shown as\n%s", row, got)
+		}
+	}
+}
+
 func TestAPageWithoutMarksIsAnError(t *testing.T) {
 	for _, page := range []string{"", begin, end} {
 		if _, err := replace(page, "x"); err == nil {
