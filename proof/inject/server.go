@@ -191,8 +191,8 @@ func unballast(ctx context.Context, client *redis.Client) error {
 func Busy(server *redistest.Instance, lasting Span) Fault {
 	return Fault{Name: "redis busy", Do: func(ctx context.Context, r *rand.Rand) error {
 		return with(ctx, server, map[string]string{"busy-reply-threshold": "20"}, func(client *redis.Client) error {
-			ended := make(chan error, 1)
-			go func() { ended <- client.Eval(ctx, "while true do end", nil).Err() }()
+			ended := make(chan error, 1) // not before the script has: until then the server refuses to be set back
+			go func() { ended <- client.Eval(context.WithoutCancel(ctx), "while true do end", nil).Err() }()
 			err := last(ctx, lasting.draw(r))
 			return errors.Join(err, killScript(ctx, client), killed(<-ended))
 		})
