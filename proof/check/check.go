@@ -276,7 +276,7 @@ func (j *judge) agree(id string, l *life, result string) {
 		if (e.word == "completed" || e.word == "failed") && e.word != result {
 			j.report.find(Finishes, id, "a worker was told that it %s, the queue says %s", e.word, result)
 		}
-		if e.word == "lost" && len(l.starts) == 1 && len(l.finals) > 0 {
+		if e.word == "lost" && len(l.starts) == 1 && l.starts[0].n == e.n && len(l.finals) > 0 {
 			j.report.find(Finishes, id, "its only attempt was told that its outcome was lost, the queue says %s", result)
 		}
 	}

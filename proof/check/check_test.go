@@ -96,7 +96,11 @@ func TestEachKindOfFinding(t *testing.T) {
 			rules: check.Rules{Recovery: 5 * time.Second}, want: one(check.Late),
 		},
 		"an outcome that was accepted and called lost": {lines: strings.Replace(good, "50 E id 1 completed \"\"", "50 E id 1 lost \"\"", 1), want: one(check.Finishes)},
-		"an outcome of which nobody knows":             {lines: strings.Replace(good, "50 E id 1 completed", "50 E id 1 unsure", 1)},
+		"an attempt that was lost before it started, and another one": {
+			lines: strings.NewReplacer("31 S k id t:1 1\n", "", "40 X k id\n", "", "41 R id t:1\n", "", "50 E id 1 completed", "5000040 E id 1 lost").Replace(good),
+			more:  "5000050 L id u:1 2 9000000\n5000051 S k id u:1 2\n5000052 X k id\n5000053 R id u:1\n5000054 E id 2 completed \"\"\n",
+		},
+		"an outcome of which nobody knows": {lines: strings.Replace(good, "50 E id 1 completed", "50 E id 1 unsure", 1)},
 		"a zombie's outcome that was accepted": {
 			lines: strings.Replace(good, "50 E id 1", "5000050 E id 1", 1), without: "R id",
 			more: "5000031 L id u:1 2 9000045\n5000032 S k id u:1 2\n5000040 R id t:1\n", want: one(check.Finishes),
