@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -53,8 +54,14 @@ func TestOrdinaryBodiesPassWithoutAllocating(t *testing.T) {
 	if !glance(body) {
 		t.Error("an ordinary body needs a closer look")
 	}
-	if n := testing.AllocsPerRun(100, func() { _ = checkJSON(body) }); n > 0 {
-		t.Errorf("%v allocations", n)
+	// Goroutines that earlier tests are still ending allocate too: the least of
+	// some measurements is ours.
+	least := math.Inf(1)
+	for range 10 {
+		least = min(least, testing.AllocsPerRun(100, func() { _ = checkJSON(body) }))
+	}
+	if least > 0 {
+		t.Errorf("%v allocations", least)
 	}
 }
 
