@@ -30,12 +30,15 @@ local added, any_now, any_later = 0, false, false
 
 -- delayed has the steps that only a delayed job needs, made for the first one.
 -- The time is asked for only then; otherwise the id of a stream entry tells it.
-local delayed_steps
+-- A delay counts from the end of the millisecond: no job begins before it is over.
+local delayed_steps, counted_from
 local function delays()
   if delayed_steps then return delayed_steps end
+  counted_from = now
   if now == 0 then
     local t = redis.call('TIME')
-    now = t[1] * 1000 + math.ceil(t[2] / 1000) -- never before its delay is over
+    now = t[1] * 1000 + math.floor(t[2] / 1000)
+    counted_from = t[1] * 1000 + math.ceil(t[2] / 1000)
   end
   -- include mark
   -- include enqueue
@@ -91,7 +94,8 @@ end
 
 local function place(id, delay, priority, push)
   if delay > 0 then
-    delays().put_off(id, now + delay)
+    local put_off = delays().put_off
+    put_off(id, counted_from + delay)
     any_later = true
     return
   end
