@@ -31,6 +31,7 @@ local added, any_now, any_later = 0, false, false
 -- delayed has the steps that only a delayed job needs, made for the first one.
 -- The time is asked for only then; otherwise the id of a stream entry tells it.
 -- A delay counts from the end of the millisecond: no job begins before it is over.
+-- A job that is to run at a moment is due then.
 local delayed_steps, counted_from
 local function delays()
   if delayed_steps then return delayed_steps end
@@ -42,11 +43,12 @@ local function delays()
   end
   -- include mark
   -- include enqueue
-  local function delay_of(text)
+  local function delay_and_due(text)
     local at = string.match(text, '^@(%d+)$')
-    return at and math.max(0, tonumber(at) - now) or tonumber(text)
+    if at then return math.max(0, at - now), tonumber(at) end
+    return tonumber(text), counted_from + tonumber(text)
   end
-  delayed_steps = { delay_of = delay_of, put_off = put_off, mark_next = mark_next }
+  delayed_steps = { delay_and_due = delay_and_due, put_off = put_off, mark_next = mark_next }
   return delayed_steps
 end
 
@@ -92,10 +94,9 @@ local function store(i, delay)
     'delay', delay > 0 and int(delay) or '0', 'priority', ARGV[i + 6])
 end
 
-local function place(id, delay, priority, push)
-  if delay > 0 then
-    local put_off = delays().put_off
-    put_off(id, counted_from + delay)
+local function place(id, due, priority, push)
+  if due then
+    delays().put_off(id, due)
     any_later = true
     return
   end
@@ -116,9 +117,10 @@ local function add(i)
     if code then return code end
   end
   seen[id] = true
-  delay = delay == '0' and 0 or delays().delay_of(delay)
-  store(i, delay)
-  place(id, delay, ARGV[i + 6], ARGV[i + 7])
+  local ms, due = 0, nil
+  if delay ~= '0' then ms, due = delays().delay_and_due(delay) end
+  store(i, ms)
+  place(id, ms > 0 and due, ARGV[i + 6], ARGV[i + 7])
   added = added + 1
   return 0
 end
