@@ -1,10 +1,13 @@
 package broker_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/tandemq/tandem/internal/jobs/internal/broker"
+	"github.com/tandemq/tandem/internal/jobs/internal/wire"
+	"github.com/tandemq/tandem/internal/redistest"
 )
 
 func (f *fixture) adding(list ...broker.NewJob) any {
@@ -111,5 +114,31 @@ func TestAdd(t *testing.T) {
 				return f.adding(job)
 			},
 		},
+	})
+}
+
+// By the server's clock, which tells microseconds.
+func TestADelayIsNeverCutShortAndAMomentIsMet(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		f := newFixture(t, server)
+		b := broker.New(f.client, f.keys)
+		due := func(id string) time.Time {
+			t.Helper()
+			return wire.DueAt(f.client.ZScore(f.ctx, f.keys.Delayed(), id).Val())
+		}
+		for i := range 20 {
+			id, at := fmt.Sprint("at", i), time.Now().Add(time.Hour).Truncate(time.Millisecond)
+			delayed, set := late(fmt.Sprint("in", i), time.Hour), runAt(id, at)
+			before := f.client.Time(f.ctx).Val()
+			if _, err := b.Add(f.ctx, []broker.NewJob{delayed, set}); err != nil {
+				t.Fatal(err)
+			}
+			if got := due(delayed.ID); got.Before(before.Add(time.Hour)) {
+				t.Errorf("due %s before the delay is over", before.Add(time.Hour).Sub(got))
+			}
+			if got := due(id); !got.Equal(at) {
+				t.Errorf("due %s, wanted %s", got, at)
+			}
+		}
 	})
 }
