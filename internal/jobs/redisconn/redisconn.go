@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -113,7 +114,9 @@ func (o Options) universal() (redis.UniversalOptions, error) {
 		return redis.UniversalOptions{}, err
 	}
 	u := redis.UniversalOptions{
-		Addrs:            o.Addrs,
+		// Clients of a Cluster append the nodes that they hear of, each in its own
+		// memory only when there is no room behind these.
+		Addrs:            slices.Clip(slices.Clone(o.Addrs)),
 		MasterName:       o.MasterName,
 		SentinelPassword: o.SentinelPassword,
 		IsClusterMode:    o.Cluster,
