@@ -24,23 +24,23 @@ func All() []Mutant {
 func inScripts() []Mutant {
 	return []Mutant{
 		{
-			Name: "a finish by whoever asks", File: include + "finish.lua", Scenario: "frozen",
-			Old: "if lock ~= ARGV[i + 2] then code", New: "if false then code",
+			Name: "a finish by whoever asks", File: scripts + "settle.lua", Scenario: "frozen",
+			Old: "if owners[n] ~= ARGV[i + 2] then code", New: "if false then code",
 			Why: "the lock is not looked at, so a zombie finishes what another one runs",
 		},
 		{
-			Name: "a finished job stays active", File: include + "finish.lua", Scenario: "burst",
-			Old: "if active_changed then store_active() end", New: "",
+			Name: "a finished job stays active", File: scripts + "settle.lua", Scenario: "burst",
+			Old: "if was_active then occurrences[id] = occurrences[id] - 1 end", New: "",
 			Why: "jobs that end together are written to completed and never leave active",
 		},
 		{
-			Name: "a lone finished job stays active", File: include + "finish.lua", Scenario: "lone",
-			Old: "return redis.call('LREM', active, -1, id) == 1", New: "return true",
+			Name: "a lone finished job stays active", File: scripts + "settle.lua", Scenario: "lone",
+			Old: "was_active = call('LREM', active, -1, id) == 1", New: "was_active = true",
 			Why: "the same for one that ends alone",
 		},
 		{
-			Name: "a lock stays", File: include + "finish.lua", Scenario: "lone",
-			Old: "redis.call('DEL', unpack(freed_locks))", New: "",
+			Name: "a lock stays", File: scripts + "settle.lua", Scenario: "lone",
+			Old: "call('DEL', unpack(freed_locks))", New: "",
 			Why: "locks outlive their jobs; with one that is asked to finish again, a finish is accepted twice",
 		},
 		{
@@ -55,7 +55,7 @@ func inScripts() []Mutant {
 		},
 		{
 			Name: "a repeated outcome is refused", File: include + "unfinished.lua", Scenario: "losses",
-			Old: "if not resent then return false end", New: "if true then return false end",
+			Old: "if ARGV[3] == '0' then return false end", New: "if true then return false end",
 			Why: "the outcome whose reply was lost is accepted and called lost",
 		},
 		{
@@ -109,18 +109,18 @@ func inScripts() []Mutant {
 			Why: "a delayed job without a priority is nowhere when it is due",
 		},
 		{
-			Name: "the last of a priority first", File: include + "take.lua", Scenario: "order", Fast: true,
-			Old: "redis.call('ZPOPMIN', prioritized", New: "redis.call('ZPOPMAX', prioritized",
+			Name: "the last of a priority first", File: scripts + "settle.lua", Scenario: "order", Fast: true,
+			Old: "call('ZPOPMIN', prioritized", New: "call('ZPOPMAX', prioritized",
 			Why: "the line is served from its end",
 		},
 		{
-			Name: "the newest in line first", File: include + "take.lua", Scenario: "order",
-			Old: "redis.call('LMOVE', wait, active, 'RIGHT', 'LEFT')", New: "redis.call('LMOVE', wait, active, 'LEFT', 'LEFT')",
+			Name: "the newest in line first", File: scripts + "settle.lua", Scenario: "order",
+			Old: "call('LMOVE', wait, active, 'RIGHT', 'LEFT')", New: "call('LMOVE', wait, active, 'LEFT', 'LEFT')",
 			Why: "the line is served from its end, one at a time",
 		},
 		{
-			Name: "taken and not active", File: include + "take.lua", Scenario: "calm",
-			Old: "redis.call('LPUSH', active, unpack(started))", New: "",
+			Name: "taken and not active", File: scripts + "settle.lua", Scenario: "calm",
+			Old: "call('LPUSH', active, unpack(started))", New: "",
 			Why: "jobs that are taken together are in no place while they run",
 		},
 	}

@@ -12,10 +12,14 @@ import (
 
 // exchange is where slots hand in outcomes and get jobs.
 //
-// A slot without a job is parked. One call to the broker is under way at a time;
-// whoever makes it is the leader and takes along every outcome that has been
-// left so far. When the leader has a job to run and there is reason for another
-// call, a parked slot leads next; no goroutine stands between a slot and Redis.
+// A slot without a job is parked. Whoever makes a call to the broker is its leader
+// and takes along the outcomes that have been left so far. When the leader has a
+// job to run and there is reason for another call, a parked slot leads next; no
+// goroutine stands between a slot and Redis.
+//
+// One call is under way at a time, so that what ends meanwhile travels together.
+// Where there are slots enough, a second one may be: a full one, since then Redis
+// works on the one while we deal out what the other has brought.
 type exchange struct {
 	settle  func(outcomes []*attempt, want int, heed bool) round
 	refuse  func(a *attempt, err error) (again bool) // not accepted; again when it has another outcome
@@ -23,11 +27,14 @@ type exchange struct {
 	decline func(t broker.Taken) *attempt // its outcome hands the job back
 	done    func(a *attempt)              // an outcome that Redis accepted
 	alarm   *alarm
+	full    int // outcomes in a call, and jobs it takes for them, at most
+	most    int // calls under way at once, at most
 
 	mu       sync.Mutex
 	left     []*attempt // outcomes that wait for the next call
 	parked   []*seat    // slots without a job, the latest last
-	leading  bool       // a call is under way
+	calls    int        // under way, each with a leader, and those handed on to one
+	asked    int        // jobs that the calls under way want
 	hungry   bool       // a fetch may find something
 	owed     bool       // we took the marker with no slot free: it must be set again
 	unheeded int        // calls until the next one that sets the marker again if work is left
@@ -49,7 +56,10 @@ type round struct {
 
 // seat is where a slot waits. The channel holds one message, since only the
 // leader sends and a seat that got one is no longer parked.
-type seat struct{ messages chan message }
+type seat struct {
+	messages chan message
+	leads    bool // a call, or is about to
+}
 
 type message struct {
 	job  *attempt
@@ -59,7 +69,18 @@ type message struct {
 
 func newSeat() *seat { return &seat{messages: make(chan message, 1)} }
 
-func newExchange() *exchange { return &exchange{hungry: true, idle: make(chan struct{}, 1)} }
+// enoughForTwo is how many slots make a second call at a time worth while. Ten
+// slots with two calls cost Redis 9.7 commands a job instead of 9: what a call
+// costs by itself is then shared by fewer.
+const enoughForTwo = 32
+
+func newExchange(slots int) *exchange {
+	x := &exchange{hungry: true, idle: make(chan struct{}, 1), full: broker.MaxBatch, most: 1}
+	if slots >= enoughForTwo {
+		x.full, x.most = min(broker.MaxBatch, (slots+1)/2), 2
+	}
+	return x
+}
 
 // next hands in the outcome of the slot's last job, if it had one, and returns
 // its next job, or nil when the slot is to end.
@@ -89,15 +110,22 @@ func (x *exchange) park(s *seat, ended *attempt) bool {
 		return false
 	}
 	x.parked = append(x.parked, s)
-	if x.leading || !x.reason() {
+	if !x.mayCall() || !x.reason() {
 		x.tellIdle()
 		x.mu.Unlock()
 		return true
 	}
-	x.leading = true
+	x.calls++
+	s.leads = true
 	x.mu.Unlock()
 	x.lead(s)
 	return true
+}
+
+// mayCall reports whether a call may begin beside those that are under way.
+// Callers hold mu.
+func (x *exchange) mayCall() bool {
+	return x.calls == 0 || x.calls < x.most && len(x.left) >= x.full
 }
 
 // wake says that there may be work: the marker was set, a delayed job is due, or
@@ -107,12 +135,12 @@ func (x *exchange) wake() {
 	x.hungry = true
 	x.unheeded = 0
 	x.owed = len(x.parked) == 0
-	if x.leading || !x.reason() {
+	if x.calls > 0 || !x.reason() {
 		x.remember()
 		x.mu.Unlock()
 		return
 	}
-	x.leading = true
+	x.calls++
 	x.mu.Unlock()
 	x.lead(nil)
 }
@@ -130,7 +158,7 @@ func (x *exchange) reason() bool {
 	if len(x.left) > 0 {
 		return true
 	}
-	return x.hungry && !x.stopping && (x.owed || len(x.parked) > 0) && !time.Now().Before(x.heldOff)
+	return x.hungry && !x.stopping && (x.owed || len(x.parked) > x.asked) && !time.Now().Before(x.heldOff)
 }
 
 // lead makes calls as long as there is reason, and until the leader has a job of
@@ -152,7 +180,7 @@ func (x *exchange) prepare() (outcomes []*attempt, want int, heed bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	heed = x.heed()
-	n := min(len(x.left), broker.MaxBatch)
+	n := min(len(x.left), x.full)
 	outcomes = x.left[:n:n]
 	x.left = x.left[n:]
 	if len(x.left) == 0 {
@@ -163,7 +191,12 @@ func (x *exchange) prepare() (outcomes []*attempt, want int, heed bool) {
 		return outcomes, 0, heed
 	}
 	x.hungry = false
-	return outcomes, min(len(x.parked), broker.MaxBatch), heed
+	want = min(len(x.parked)-x.asked, broker.MaxBatch)
+	if n > 0 {
+		want = min(want, x.full)
+	}
+	x.asked += want
+	return outcomes, want, heed
 }
 
 // heedEvery is how many calls share one look at the marker. The worker that took
@@ -187,15 +220,18 @@ func (x *exchange) apply(s *seat, outcomes []*attempt, want int, r round) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.left = append(x.left, again...)
+	x.asked -= want
 	for _, taken := range r.taken {
 		x.deal(s, taken)
 	}
 	if r.more || want > 0 && len(r.taken) == want {
 		x.hungry = true
 	}
-	x.heldOff = r.holdOff
+	if r.holdOff.After(x.heldOff) {
+		x.heldOff = r.holdOff
+	}
 	x.setAlarm(r)
-	if x.stopping {
+	if x.stopping && x.calls == 1 {
 		x.sendHome()
 	}
 	return x.goOn(s)
@@ -220,11 +256,25 @@ func (x *exchange) deal(s *seat, taken broker.Taken) {
 		x.left = append(x.left, x.decline(taken))
 		return
 	}
-	i := len(x.parked) - 1
-	if own := slices.Index(x.parked, s); own >= 0 {
-		i = own
+	i := slices.Index(x.parked, s)
+	if i < 0 {
+		i = x.follower()
+	}
+	if i < 0 {
+		i = len(x.parked) - 1 // the leader of the other call begins it afterwards
 	}
 	x.unpark(i).messages <- message{job: x.begin(taken)}
+}
+
+// follower is the place of the slot that was parked last and leads no call, or
+// -1. Callers hold mu.
+func (x *exchange) follower() int {
+	for i, s := range slices.Backward(x.parked) {
+		if !s.leads {
+			return i
+		}
+	}
+	return -1
 }
 
 func (x *exchange) unpark(i int) *seat {
@@ -243,18 +293,31 @@ func (x *exchange) setAlarm(r round) {
 	}
 }
 
-// goOn decides who makes the next call, if there is reason for one.
+// goOn decides whether the leader makes the next call. If it has a job to run,
+// and there is reason for a call, a parked slot makes it.
 func (x *exchange) goOn(s *seat) bool {
-	if !x.reason() {
-		x.leading = false
-		x.tellIdle()
-		return false
+	if x.reason() && (x.calls == 1 || len(x.left) >= x.full) {
+		if len(x.parked) == 0 || slices.Contains(x.parked, s) {
+			return true // the marker that we owe, or a leader without a job
+		}
+		if i := x.follower(); i >= 0 {
+			x.parked[i].leads = true
+			x.parked[i].messages <- message{lead: true}
+			x.release(s)
+			return false
+		}
 	}
-	if len(x.parked) == 0 || slices.Contains(x.parked, s) {
-		return true // the marker that we owe, or a leader without a job
-	}
-	x.parked[len(x.parked)-1].messages <- message{lead: true}
+	x.calls--
+	x.release(s)
+	x.tellIdle()
 	return false
+}
+
+// release makes a leader a slot like others. s is nil for one that is no slot.
+func (x *exchange) release(s *seat) {
+	if s != nil {
+		s.leads = false
+	}
 }
 
 // sendHome ends the slots that have no outcome left to send.
@@ -269,7 +332,7 @@ func (x *exchange) sendHome() {
 }
 
 func (x *exchange) tellIdle() {
-	if x.leading || x.hungry || x.stopping || len(x.parked) == 0 {
+	if x.calls > 0 || x.hungry || x.stopping || len(x.parked) == 0 {
 		return
 	}
 	select {
@@ -283,7 +346,7 @@ func (x *exchange) stop() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.stopping = true
-	if !x.leading {
+	if x.calls == 0 {
 		x.sendHome()
 	}
 }

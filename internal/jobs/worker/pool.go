@@ -110,7 +110,7 @@ func newPool(queueName string, mux *Mux, b engine, listen func() listener, o Opt
 		policy:   policy{backoffs: o.Backoffs},
 		log:      o.Logger.With(slog.String("queue", queueName)),
 		identity: identity.String(),
-		exchange: newExchange(),
+		exchange: newExchange(o.Concurrency),
 	}
 	p.completedKept.policy, p.failedKept.policy = o.KeepCompleted, o.KeepFailed
 	p.work, p.stopWork = context.WithCancelCause(context.Background())

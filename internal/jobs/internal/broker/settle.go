@@ -82,9 +82,8 @@ func (b *Broker) Settle(ctx context.Context, outcomes []Outcome, f Fetch) (Settl
 	if f.Want > 0 && (f.Token == "" || f.LockFor < time.Millisecond) {
 		return Settled{}, jobs.Invalid("fetch", "needs a token and a lock of 1 ms at least to take jobs")
 	}
-	args := make([]any, 0, 10+9*len(outcomes))
-	args = append(args, b.now, 0, f.Token, f.LockFor.Milliseconds(), f.Want, f.Worker,
-		optional(int64(f.Limit.Max)), optional(f.Limit.Duration.Milliseconds()), f.MetricAge, flag(f.Heed))
+	args := make([]any, 0, 8+7*len(outcomes))
+	args = append(args, b.now, 0, f.Token, f.LockFor.Milliseconds(), f.Want, f.Worker, f.rules(), flag(f.Heed))
 	for i := range outcomes {
 		args = outcomes[i].appendTo(args)
 	}
@@ -106,6 +105,14 @@ func (b *Broker) Settle(ctx context.Context, outcomes []Outcome, f Fetch) (Settl
 	return settled, nil
 }
 
+// rules is 'max duration points' as settle.lua reads it.
+func (f *Fetch) rules() string {
+	if f.Limit == (jobs.RateLimit{}) && f.MetricAge == 0 {
+		return ""
+	}
+	return optional(int64(f.Limit.Max)) + " " + optional(f.Limit.Duration.Milliseconds()) + " " + strconv.Itoa(f.MetricAge)
+}
+
 func optional(n int64) string {
 	if n == 0 {
 		return ""
@@ -122,18 +129,29 @@ func flag(b bool) int {
 
 func (o *Outcome) appendTo(args []any) []any {
 	stack := o.Stack
-	if stack == "" {
+	if stack == "" && o.Kind != Completed {
 		stack = "[]"
 	}
-	seen := strconv.Itoa(o.Made) + " " + strconv.Itoa(o.Stalled) + " " + strconv.Itoa(o.Started)
-	return append(args, string(o.Kind), o.ID, o.Token, o.Value, stack,
-		o.Delay.Milliseconds(), keepText(o.Keep), o.MaxAttempts, seen)
+	return append(args, string(o.Kind), o.ID, o.Token, o.Value, o.numbers(), keepText(o.Keep), stack)
 }
 
-// keepText is 'count age_ms limit' as keep_policy in finish.lua reads it.
+// numbers is 'atm stc ats delay attempts' as settle.lua reads it.
+func (o *Outcome) numbers() string {
+	b := make([]byte, 0, 24)
+	for i, n := range [...]int64{int64(o.Made), int64(o.Stalled), int64(o.Started), o.Delay.Milliseconds(), int64(o.MaxAttempts)} {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = strconv.AppendInt(b, n, 10)
+	}
+	return string(b)
+}
+
+// keepText is 'count age_ms limit' as keep_policy in keep.lua reads it, or ”
+// for all.
 func keepText(r *jobs.Retention) string {
 	if r == nil || *r == (jobs.Retention{}) {
-		return "-1 0 0"
+		return ""
 	}
 	if r.None {
 		return "0 0 0"
@@ -157,15 +175,15 @@ func (b *Broker) readSettled(reply any, outcomes int) (Settled, error) {
 	if err != nil || len(answers) != outcomes {
 		return Settled{}, fmt.Errorf("%d results for %d outcomes: %w", len(answers), outcomes, err)
 	}
-	taken, err := b.readTaken(parts[2])
-	if err != nil {
-		return Settled{}, err
-	}
 	var n [6]int64
 	for _, i := range []int{0, 3, 4, 5} {
 		if n[i], err = number(parts[i]); err != nil {
 			return Settled{}, err
 		}
+	}
+	taken, err := b.readTaken(parts[2], n[0])
+	if err != nil {
+		return Settled{}, err
 	}
 	settled := Settled{
 		Results: make([]error, outcomes),
@@ -173,10 +191,8 @@ func (b *Broker) readSettled(reply any, outcomes int) (Settled, error) {
 		Limited: time.Duration(n[4]) * time.Millisecond,
 		Left:    n[5] == 1,
 	}
-	if n[0] > 0 {
-		settled.Now = time.UnixMilli(n[0])
-	}
 	if n[3] > 0 {
+		settled.Now = time.UnixMilli(n[0])
 		settled.NextDue = time.UnixMilli(n[3])
 	}
 	for i, code := range answers {
@@ -185,39 +201,46 @@ func (b *Broker) readSettled(reply any, outcomes int) (Settled, error) {
 	return settled, nil
 }
 
-func (b *Broker) readTaken(reply any) ([]Taken, error) {
+// readTaken reads {id, ats, fields, …}; now is when they began, in ms.
+func (b *Broker) readTaken(reply any, now int64) ([]Taken, error) {
 	values, err := list(reply)
 	if err != nil {
 		return nil, err
 	}
-	taken := make([]Taken, 0, len(values)/2)
-	for i := 0; i+1 < len(values); i += 2 {
-		id, ok := values[i].(string)
-		if !ok {
-			return nil, fmt.Errorf("job id is a %T", values[i])
-		}
-		fields, err := texts(values[i+1])
+	began := strconv.FormatInt(now, 10)
+	taken := make([]Taken, 0, len(values)/3)
+	for i := 0; i+2 < len(values); i += 3 {
+		head, err := texts(values[i : i+2])
 		if err != nil {
 			return nil, err
 		}
-		taken = append(taken, Taken{ID: id, Started: startedOf(fields), Load: func() (*jobs.Job, error) {
-			return b.decoder.DecodeJob(b.keys.Queue(), id, hashOf(fields))
+		fields, err := texts(values[i+2])
+		if err != nil {
+			return nil, err
+		}
+		id, started := head[0], head[1]
+		taken = append(taken, Taken{ID: id, Started: startedOf(started, fields), Load: func() (*jobs.Job, error) {
+			record := hashOf(fields)
+			if started != "" {
+				record["ats"], record["processedOn"] = started, began
+			}
+			return b.decoder.DecodeJob(b.keys.Queue(), id, record)
 		}})
 	}
 	return taken, nil
 }
 
-// startedOf reads ats, which the script has checked and put last, unless the
-// call was sent again: then it stands where Redis has it.
-func startedOf(fields []string) int {
-	for i := len(fields) - 2; i >= 0; i -= 2 {
+// startedOf is ats, which the script has checked. A call that was sent again
+// leaves it in the fields, as Redis has it.
+func startedOf(ats string, fields []string) int {
+	for i := 0; i+1 < len(fields) && ats == ""; i += 2 {
 		if fields[i] == "ats" {
-			n, err := strconv.ParseFloat(fields[i+1], 64)
-			if err != nil {
-				return 0 // a lock without a number of attempts is renewed by its token alone
-			}
-			return int(n)
+			ats = fields[i+1]
 		}
 	}
-	return 0
+	n, err := strconv.ParseFloat(ats, 64)
+	if err != nil {
+		return 0 // a lock without a number of attempts is renewed by its token alone
+	}
+	return int(n)
 }

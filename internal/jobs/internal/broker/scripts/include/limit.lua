@@ -1,22 +1,18 @@
 -- limit.lua: how many jobs may start in a span of time, over all workers.
 --
--- allowance(limit, want)   how many may start now; limited_ms is set when none
--- count_start()            one has started
+-- allowance(limit, want)   how many may start now, and for how many ms none may
+-- count_start(duration)    one has started, of those that may in duration ms
 local function allowance(limit, want)
   local used = tonumber(redis.call('GET', base .. 'limiter')) or 0
-  if used < limit then return math.min(want, limit - used) end
+  if used < limit then return math.min(want, limit - used), 0 end
   local ttl = redis.call('PTTL', base .. 'limiter')
-  if ttl > 0 then
-    limited_ms = ttl
-    return 0
-  end
+  if ttl > 0 then return 0, ttl end
   redis.call('DEL', base .. 'limiter')
-  return math.min(want, limit)
+  return math.min(want, limit), 0
 end
 
-local function count_start()
+local function count_start(duration)
   if next_count(base .. 'limiter') == 1 then
-    local duration = tonumber(ARGV[9]) or tonumber(settings[5]) or 0
     redis.pcall('PEXPIRE', base .. 'limiter', int(math.abs(duration))) -- without an end it is no limit
   end
 end
