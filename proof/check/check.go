@@ -76,7 +76,7 @@ func (j *judge) answers() {
 		if a.doubts > 0 {
 			j.report.Unsure++
 		}
-		if a.denied != "" {
+		if a.denied != "" && !j.ignored(a) {
 			j.report.find(FalseError, key, "denied: %s", a.denied)
 		}
 		if a.known {
@@ -84,6 +84,11 @@ func (j *judge) answers() {
 		}
 		j.acked(a)
 	}
+}
+
+// ignored reports that a fault put something else under an id of the job.
+func (j *judge) ignored(a *asked) bool {
+	return j.rules.Ignore[a.key] || slices.ContainsFunc(a.ids, func(id string) bool { return j.rules.Ignore[id] })
 }
 
 // acked checks that a promise was kept.

@@ -52,6 +52,7 @@ func TestOneOfTwoReplicasIsNotEnough(t *testing.T) {
 	if !*campaign {
 		return // it takes many failovers to see
 	}
+	t.Parallel()
 	f := failing{replicas: 1, faults: everyKind, failovers: 50, each: 2_000}
 	all := f.run(t)
 	report(t, promises.Row{

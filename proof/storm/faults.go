@@ -84,6 +84,7 @@ func (s *Site) OfServer() Lane {
 		inject.Full(server, span(200*time.Millisecond, time.Second)),
 		inject.Busy(server, span(200*time.Millisecond, time.Second)),
 		s.Server.SlowSync(span(5*time.Millisecond, 20*time.Millisecond), span(500*time.Millisecond, time.Second)),
+		inject.Corrupt(server, inject.Record{Prefix: prefix, Queue: queue}, func(id, _ string) { s.ignored.Store(id, true) }),
 	}
 	return Lane{Name: "server", Faults: faults}
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -21,8 +23,23 @@ type follower struct {
 	stream string
 	book   *ledger.Writer
 	last   string
-	seen   map[string]bool // ids that were read
-	ends   atomic.Int64    // of jobs, told so far
+	seen   map[eventID]struct{} // what was read
+	ends   atomic.Int64         // of jobs, told so far
+}
+
+// eventID is the id of an entry of a stream, as small as it can be: a long storm
+// has millions. An id that is no id is the zero one.
+type eventID struct{ ms, seq uint64 }
+
+func eventIDOf(text string) (id eventID) {
+	ms, seq, _ := strings.Cut(text, "-")
+	var msErr, seqErr error
+	id.ms, msErr = strconv.ParseUint(ms, 10, 64)
+	id.seq, seqErr = strconv.ParseUint(seq, 10, 64)
+	if msErr != nil || seqErr != nil {
+		return eventID{}
+	}
+	return id
 }
 
 // follow reads until ctx ends, through every outage.
@@ -58,7 +75,7 @@ func (f *follower) unread(ctx context.Context) error {
 			return fmt.Errorf("read events again: %w", err)
 		}
 		for _, m := range entries {
-			if !f.seen[m.ID] {
+			if _, read := f.seen[eventIDOf(m.ID)]; !read {
 				missing, first = missing+1, cmp.Or(first, m.ID)
 			}
 		}
@@ -89,7 +106,7 @@ func (f *follower) page(ctx context.Context, block time.Duration) (int, error) {
 
 func (f *follower) tell(m redis.XMessage) {
 	f.last = m.ID
-	f.seen[m.ID] = true
+	f.seen[eventIDOf(m.ID)] = struct{}{}
 	name, _ := m.Values["event"].(string)
 	switch name {
 	case "completed", "failed", "stalled", "delayed":

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// experiment is what one "go test" runs.
+type experiment struct {
+	name  string
+	pkg   string
+	tests string        // what -run matches
+	args  []string      // behind -args, beside the seed and the size
+	flags []string      // of go test
+	takes time.Duration // about so long on two quiet cores
+	limit time.Duration // after which it is ended
+	rows  []string      // the names of those that it owes
+}
+
+// stage are experiments that run side by side, because they do not disturb what
+// the others measure.
+type stage []experiment
+
+// size is how large the storm is. The other experiments know their size.
+type size struct {
+	jobs, faults int
+	lasting      time.Duration
+}
+
+// plan is the whole campaign. The storm, and what measures a script, have the
+// machine for themselves. Then comes what measures how long somebody waits, and
+// mostly waits; and in the end what only counts.
+func plan(s size) []stage {
+	return []stage{
+		{theStorm(s)},
+		{{
+			name: "longest script", pkg: "./promises", tests: "^TestNoScriptRunsLongHoweverMuchIsStored$",
+			takes: 5 * time.Minute, limit: 9 * time.Minute, rows: []string{"longest script"},
+		}},
+		{{
+			name: "waiting", pkg: "./promises", flags: []string{"-parallel=4"},
+			tests: "^(TestTheFirstJobRunsAsSoonAsRedisIsBack|TestTheFirstJobRunsSoonAfterAFailover|TestTheJobsOfAKilledWorkerRunAgainSoon)$",
+			takes: 4 * time.Minute, limit: 7 * time.Minute,
+			rows: []string{"first job after Redis is back", "first job after a failover", "jobs of a killed worker run again"},
+		}},
+		{losing(), surviving(), repeating()},
+	}
+}
+
+func theStorm(s size) experiment {
+	return experiment{
+		name: "storm", pkg: "./storm", tests: "^TestNothingIsLostInAStorm$",
+		args: []string{
+			"-jobs=" + strconv.Itoa(s.jobs), "-faults=" + strconv.Itoa(s.faults), "-for=" + s.lasting.String(),
+		},
+		takes: s.lasting + 90*time.Second, limit: s.lasting + 6*time.Minute,
+		rows: []string{"mixed storm: broken promises", "mixed storm: first job after the server is back"},
+	}
+}
+
+// losing counts what is gone of a great many acknowledged jobs.
+func losing() experiment {
+	return experiment{
+		name: "losing", pkg: "./promises", flags: []string{"-parallel=2"},
+		tests: "^(TestNoAcknowledgedJobIsLostInPowerCuts|TestPowerCutsDoLoseJobsThatAreSyncedEverySecond|" +
+			"TestNoAcknowledgedJobIsLostInFailoversWhenReplicasHaveIt|TestOneOfTwoReplicasIsNotEnough|TestPartitionsDoLoseJobsThatNoReplicaHas)$",
+		takes: 9 * time.Minute, limit: 12 * time.Minute,
+		rows: []string{
+			"202s lost in power cuts", "202s lost in power cuts, everysec", "202s lost in failovers, both replicas wait",
+			"202s lost in failovers, one replica of two waits", "202s lost in failovers, no replica waits",
+		},
+	}
+}
+
+// surviving strikes with each fault by itself, under a load that is small.
+func surviving() experiment {
+	return experiment{
+		name: "surviving", pkg: "./promises", flags: []string{"-parallel=3"},
+		tests: "^(TestEveryFaultIsSurvived|TestCorruptRecordsEndWithAReasonAndStopNobody|TestLostRepliesMakeNeitherDuplicatesNorErrors)$",
+		takes: 8 * time.Minute, limit: 12 * time.Minute,
+		rows: []string{"faults of server, disk and network", "corrupt records", "adds with 1 % lost replies"},
+	}
+}
+
+// repeating looks at the same small things again and again.
+func repeating() experiment {
+	return experiment{
+		name: "repeating", pkg: "./storm", flags: []string{"-parallel=2"},
+		tests: "^(TestNoAlarmWhereNothingIsWrong|TestNothingGrows)$",
+		takes: 7 * time.Minute, limit: 12 * time.Minute, rows: []string{"false alarms of the checker"},
+	}
+}
+
+// takes is how long a stage takes: as long as its longest experiment.
+func (s stage) takes() (longest time.Duration) {
+	for _, e := range s {
+		longest = max(longest, e.takes)
+	}
+	return longest
+}
+
+// describe lists the plan with the time at which each stage begins.
+func describe(stages []stage) string {
+	var b strings.Builder
+	at := time.Duration(0)
+	for _, s := range stages {
+		for _, e := range s {
+			fmt.Fprintf(&b, "  %s to %s  %-14s %s %s\n", clock(at), clock(at+e.takes), e.name, e.pkg, e.tests)
+		}
+		at += s.takes()
+	}
+	return fmt.Sprintf("the plan, about %s in all:\n%s", at, &b)
+}
+
+// clock shows a time since the beginning as minutes and seconds.
+func clock(d time.Duration) string {
+	return fmt.Sprintf("%02d:%02d", int(d.Minutes()), int(d.Seconds())%60)
+}
