@@ -12,6 +12,7 @@ import (
 // story is all that the ledger has of one job.
 type story struct {
 	plan   *plan
+	moment time.Time // by the server's clock, before which no run begins; zero is any
 	job    *jobPlan
 	id     string
 	adds   []added
@@ -33,6 +34,9 @@ func (w *world) stories() []*story {
 		s := byID[a.id]
 		if s == nil {
 			s = &story{plan: w.plan, job: &w.plan.jobs[a.job], id: a.id, steps: w.ledger.steps}
+			if s.job.runAt > 0 {
+				s.moment = w.began.Add(s.job.runAt)
+			}
 			s.final, s.stored = w.finals[a.id]
 			byID[a.id] = s
 			all = append(all, s)
@@ -114,6 +118,16 @@ func (s *story) count(events ...jobs.EventType) (n int) {
 	return n
 }
 
+// first is when the stream first told an event of the job.
+func (s *story) first(event jobs.EventType) (at time.Time, ok bool) {
+	for _, e := range s.told {
+		if e.event == event {
+			return e.at, true
+		}
+	}
+	return at, false
+}
+
 // end finds what became of a run, if its pool told.
 func (s *story) end(r *run) (ended, bool) {
 	for _, e := range s.ends {
@@ -144,6 +158,22 @@ func (s *story) forward(from, to time.Time) (sum time.Duration) {
 		}
 	}
 	return sum
+}
+
+// shown is the latest that the server's clock showed in a span of time, at the
+// end of which it may have been set back.
+func (s *story) shown(from, to time.Time) (latest time.Time) {
+	ahead := s.plan.skew
+	for _, step := range s.steps {
+		if step.at.After(to) {
+			break
+		}
+		if !step.at.Before(from) {
+			latest = later(latest, step.at.Add(ahead))
+		}
+		ahead += step.by
+	}
+	return later(latest, to.Add(ahead))
 }
 
 // over reports whether a run had come to its end, or had lost the job, before a

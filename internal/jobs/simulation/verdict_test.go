@@ -31,7 +31,10 @@ func (w *world) verdict() (broken []string) {
 			}
 		}
 	}
-	return append(broken, outOfOrder(w.plan, stories)...)
+	for _, rule := range []func([]*story) []string{w.outOfOrder, w.torn} {
+		broken = append(broken, rule(stories)...)
+	}
+	return broken
 }
 
 // rules are the promises about each job.
@@ -57,7 +60,7 @@ func finding(format string, args ...any) []string { return []string{fmt.Sprintf(
 func (s *story) addedOnce() []string {
 	first := s.adds[0]
 	switch n := s.count(jobs.EventAdded); {
-	case n > 1:
+	case n > 1 && !s.touched(remove): // what an operator removed, a stubborn producer adds again
 		return finding("was added %d times", n)
 	case first.err == nil && first.existed:
 		return finding("was said to exist before it was added")
@@ -187,8 +190,12 @@ func (s *story) early() (broken []string) {
 	if s.touched(promote, retry, anew) || len(s.runs) == 0 {
 		return nil
 	}
-	due := s.adds[0].call.Add(s.job.options.Delay)
-	if first := s.runs[0].from; first.Before(s.cautious(due, s.adds[0].call, first)) {
+	added := s.adds[0].call
+	if first := s.runs[0].from; s.shown(added, first).Before(s.moment.Add(-time.Millisecond)) {
+		broken = append(broken, fmt.Sprintf("started at %s, when the server's clock was not yet at %s", clock(first), clock(s.moment)))
+	}
+	due := added.Add(s.job.options.Delay)
+	if first := s.runs[0].from; first.Before(s.cautious(due, added, first)) {
 		broken = append(broken, fmt.Sprintf("started at %s, due at %s", clock(first), clock(due)))
 	}
 	for i, r := range s.runs[1:] {
@@ -218,7 +225,7 @@ func (s *story) late() (broken []string) {
 	if s.plan.mood != prompt || len(s.runs) == 0 {
 		return nil
 	}
-	due := s.adds[0].at.Add(s.job.options.Delay)
+	due := later(s.adds[0].at.Add(s.job.options.Delay), s.moment.Add(-s.plan.skew))
 	for _, r := range s.runs {
 		if r.from.After(due.Add(promptly)) {
 			broken = append(broken, fmt.Sprintf("started at %s, due at %s", clock(r.from), clock(due)))
@@ -243,15 +250,15 @@ func (s *story) oddDeeds() (broken []string) {
 
 // outOfOrder: when all jobs wait before the first is taken, and one runs at a
 // time, they start by priority, and in the order of their adding within one.
-func outOfOrder(p *plan, stories []*story) (broken []string) {
-	if p.mood != orderly {
+func (w *world) outOfOrder(stories []*story) (broken []string) {
+	if w.plan.mood != orderly {
 		return nil
 	}
-	started := slices.DeleteFunc(slices.Clone(stories), func(s *story) bool { return len(s.runs) == 0 || s.job.options.Delay > 0 })
+	started := slices.DeleteFunc(slices.Clone(stories), func(s *story) bool { return len(s.runs) == 0 || s.putOff() })
 	slices.SortStableFunc(started, func(a, b *story) int { return a.runs[0].number - b.runs[0].number })
 	for i, s := range started[min(1, len(started)):] {
 		before := started[i]
-		order := cmp.Or(cmp.Compare(rank(before), rank(s)), before.adds[0].call.Compare(s.adds[0].call))
+		order := cmp.Or(cmp.Compare(rank(before), rank(s)), cmp.Compare(before.adds[0].job, s.adds[0].job))
 		if order > 0 {
 			broken = append(broken, fmt.Sprintf("order: job %s (priority %d, added %s) started before job %s (priority %d, added %s)",
 				before.id, rank(before), clock(before.adds[0].call), s.id, rank(s), clock(s.adds[0].call)))
@@ -259,6 +266,9 @@ func outOfOrder(p *plan, stories []*story) (broken []string) {
 	}
 	return broken
 }
+
+// putOff reports a job that does not wait from the beginning.
+func (s *story) putOff() bool { return s.job.options.Delay > 0 || s.job.runAt > 0 }
 
 // rank is the priority by which a job waits: 0 is the list, before all others.
 func rank(s *story) int {

@@ -15,7 +15,6 @@ import (
 	"github.com/tandemq/tandem/internal/jobs/admin"
 	"github.com/tandemq/tandem/internal/jobs/internal/invariant"
 	"github.com/tandemq/tandem/internal/jobs/internal/wire"
-	"github.com/tandemq/tandem/internal/jobs/queue"
 	"github.com/tandemq/tandem/internal/jobs/redisconn"
 )
 
@@ -143,58 +142,6 @@ func (w *world) mourn(p *process) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.graves = append(w.graves, p)
-}
-
-// produce adds the jobs: one after the other where the order counts, otherwise
-// each at its time, whether or not the ones before were answered.
-func (w *world) produce() {
-	conn, err := w.net.link(w.number(1), w.plan.losses).open()
-	if err != nil {
-		w.breaks("open the producer", err)
-		return
-	}
-	q, err := queue.New(conn, queueName, queue.Options{})
-	if err != nil {
-		w.breaks("open the queue", err)
-		return
-	}
-	var calls sync.WaitGroup
-	for i := range w.plan.jobs {
-		w.at(w.plan.jobs[i].at)
-		if w.plan.mood == orderly {
-			w.add(q, i)
-		} else {
-			calls.Go(func() { w.add(q, i) })
-		}
-	}
-	calls.Wait()
-	q.Close()
-	w.breaks("close the producer", conn.Close())
-}
-
-// add stores one job. A stubborn producer asks until it knows.
-func (w *world) add(q *queue.Queue, i int) {
-	job := &w.plan.jobs[i]
-	o := job.options
-	if job.named {
-		o.ID = "job-" + strconv.Itoa(i)
-	}
-	for {
-		a := added{job: i, call: time.Now()}
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		result, err := q.Add(ctx, "j"+strconv.Itoa(i), i, o)
-		cancel()
-		a.id, a.existed, a.err, a.at = result.ID, result.Existed, err, time.Now()
-		w.ledger.add(a)
-		if err != nil && !errors.Is(err, jobs.ErrUnavailable) {
-			w.breaks("add a job", err)
-			return
-		}
-		if err == nil || !job.stubborn {
-			return
-		}
-		o.ID = result.ID
-	}
 }
 
 // job finds the plan of a job by its name.
