@@ -114,6 +114,20 @@ func (l *ledger) stepped(by time.Duration) {
 	l.steps = append(l.steps, stepped{time.Now(), by})
 }
 
+// forward is by how much the server's clock was set forward in a span of time.
+func (l *ledger) forward(from, to time.Time) (sum time.Duration) {
+	for _, step := range l.steps {
+		if step.by > 0 && !step.at.Before(from) && !step.at.After(to) {
+			sum += step.by
+		}
+	}
+	return sum
+}
+
+func (l *ledger) setBack() bool {
+	return slices.ContainsFunc(l.steps, func(step stepped) bool { return step.by < 0 })
+}
+
 // begin notes the start of a run and tells how often the job was put off before.
 func (l *ledger) begin(p *process, task *worker.Task) (r *run, snoozed int) {
 	l.mu.Lock()

@@ -15,15 +15,17 @@ import (
 type plan struct {
 	seed  int
 	mood  mood
-	lease time.Duration // LockDuration of every pool
-	sweep time.Duration // SweepInterval of every pool
-	skew  time.Duration // how far the server's clock is ahead of ours
+	lease time.Duration  // LockDuration of every pool
+	sweep time.Duration  // SweepInterval of every pool
+	limit jobs.RateLimit // of every pool
+	skew  time.Duration  // how far the server's clock is ahead of ours
 
 	hosts  [][]life // what runs on each host, one after the other
 	jobs   []jobPlan
 	bulks  []bulk
 	faults []fault
 	acts   []act
+	halt   halt
 	losses losses
 }
 
@@ -143,6 +145,7 @@ var plans = rapid.Custom(func(t *rapid.T) *plan {
 	// jobs, hosts and faults.
 	p.drawMoments(t)
 	p.drawBulks(t)
+	p.drawLimit(t)
 	return p
 })
 
@@ -317,7 +320,8 @@ func (p *plan) inOrder() []act {
 // String is the plan for whoever reads of a failure.
 func (p *plan) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "seed %d, %s: lease %s, sweep %s, server's clock %s ahead, losses %+v\n", p.seed, p.mood, p.lease, p.sweep, p.skew, p.losses)
+	fmt.Fprintf(&text, "seed %d, %s: lease %s, sweep %s, server's clock %s ahead, losses %+v, limit %+v, halt %+v\n",
+		p.seed, p.mood, p.lease, p.sweep, p.skew, p.losses, p.limit, p.halt)
 	for i, lives := range p.hosts {
 		for _, l := range lives {
 			fmt.Fprintf(&text, "  host %d: %s with %d slots, %s %s (patience %s)\n", i, l.begins, l.slots, l.how, l.ends, l.patience)

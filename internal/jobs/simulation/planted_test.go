@@ -88,6 +88,15 @@ var bugs = []bug{
 	{name: "the jobs of one call wait in reverse", by: "order", pairs: []string{
 		"for i = 1, #ranked, 2 do", "for i = #ranked - 1, 1, -2 do",
 	}},
+	{name: "starts are not counted towards the rate limit", by: "limit", pairs: []string{
+		"if counted and not field(fields, 'defa') then seldom().count_start() end", "",
+	}},
+	{name: "a rate limit is said to hold for too long", by: "idle", pairs: []string{
+		"limited_ms = ttl", "limited_ms = 20 * ttl",
+	}},
+	{name: "a limit that was forced does not hold", by: "halt", pairs: []string{
+		"if used < limit then return", "if used > 1000 then return want end\n  if used < limit then return",
+	}},
 }
 
 // enough is how many plans a bug may survive.

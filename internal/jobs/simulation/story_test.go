@@ -21,7 +21,7 @@ type story struct {
 	ends   []ended
 	told   []told
 	deeds  []deed
-	steps  []stepped
+	ledger *ledger
 	final  final
 	stored bool // at the end
 }
@@ -33,7 +33,7 @@ func (w *world) stories() []*story {
 	for _, a := range w.ledger.adds {
 		s := byID[a.id]
 		if s == nil {
-			s = &story{plan: w.plan, job: &w.plan.jobs[a.job], id: a.id, steps: w.ledger.steps}
+			s = &story{plan: w.plan, job: &w.plan.jobs[a.job], id: a.id, ledger: w.ledger}
 			if s.job.runAt > 0 {
 				s.moment = w.began.Add(s.job.runAt)
 			}
@@ -144,27 +144,17 @@ func (s *story) held(r *run, at time.Time) time.Time {
 	var until time.Time
 	for _, l := range s.leases {
 		if l.process == r.process && l.Attempt == r.started && !l.at.After(at) {
-			until = later(until, l.Until.Add(-s.forward(l.sent, at)))
+			until = later(until, l.Until.Add(-s.ledger.forward(l.sent, at)))
 		}
 	}
 	return until
-}
-
-// forward is by how much the server's clock was set forward in a span of time.
-func (s *story) forward(from, to time.Time) (sum time.Duration) {
-	for _, step := range s.steps {
-		if step.by > 0 && !step.at.Before(from) && !step.at.After(to) {
-			sum += step.by
-		}
-	}
-	return sum
 }
 
 // shown is the latest that the server's clock showed in a span of time, at the
 // end of which it may have been set back.
 func (s *story) shown(from, to time.Time) (latest time.Time) {
 	ahead := s.plan.skew
-	for _, step := range s.steps {
+	for _, step := range s.ledger.steps {
 		if step.at.After(to) {
 			break
 		}

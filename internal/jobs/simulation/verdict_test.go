@@ -31,7 +31,9 @@ func (w *world) verdict() (broken []string) {
 			}
 		}
 	}
-	for _, rule := range []func([]*story) []string{w.outOfOrder, w.torn} {
+	for _, rule := range []func([]*story) []string{
+		w.outOfOrder, w.torn, w.overLimit, w.startsWhileHalted, w.idle,
+	} {
 		broken = append(broken, rule(stories)...)
 	}
 	return broken
@@ -171,10 +173,10 @@ func (s *story) recoveredTooSoon() (broken []string) {
 		case jobs.EventActive:
 			since = e.at
 		case jobs.EventStalled:
-			until := since.Add(s.plan.lease - s.forward(since, e.at))
+			until := since.Add(s.plan.lease - s.ledger.forward(since, e.at))
 			for _, l := range s.leases {
 				if !l.sent.Before(since) && l.at.Before(e.at) { // at the same instant it may be the next attempt's
-					until = later(until, l.Until.Add(-s.forward(l.sent, e.at)))
+					until = later(until, l.Until.Add(-s.ledger.forward(l.sent, e.at)))
 				}
 			}
 			if e.at.Before(until.Add(-grain)) {
@@ -214,26 +216,36 @@ func (s *story) early() (broken []string) {
 
 // cautious allows for whole milliseconds and for a clock that was set forward.
 func (s *story) cautious(due, from, to time.Time) time.Time {
-	return due.Add(-time.Millisecond - s.forward(from, to))
+	return due.Add(-time.Millisecond - s.ledger.forward(from, to))
 }
 
 // promptly is how soon a job starts when a slot is free and nothing is wrong.
 const promptly = 250 * time.Millisecond
 
-// late: with a free slot and nothing wrong, a job starts when it is due.
+// late: with a free slot and nothing wrong, a job starts when it is due. See
+// idle for what a rate limit allows.
 func (s *story) late() (broken []string) {
-	if s.plan.mood != prompt || len(s.runs) == 0 {
+	if s.plan.mood != prompt || s.plan.limit.Max > 0 {
 		return nil
 	}
+	for i, due := range s.dues() {
+		if from := s.runs[i].from; from.After(due.Add(promptly)) {
+			broken = append(broken, fmt.Sprintf("started at %s, due at %s", clock(from), clock(due)))
+		}
+	}
+	return broken
+}
+
+// dues are the moments from which on each run of the job could begin, when
+// nothing goes wrong.
+func (s *story) dues() (all []time.Time) {
 	due := later(s.adds[0].at.Add(s.job.options.Delay), s.moment.Add(-s.plan.skew))
 	for _, r := range s.runs {
-		if r.from.After(due.Add(promptly)) {
-			broken = append(broken, fmt.Sprintf("started at %s, due at %s", clock(r.from), clock(due)))
-		}
+		all = append(all, due)
 		e, _ := s.end(r)
 		due = r.to.Add(s.rest(r, e.status))
 	}
-	return broken
+	return all
 }
 
 // oddDeeds: an operator gets one of the answers that are promised.

@@ -36,7 +36,8 @@ type world struct {
 	running map[int]*process // by host
 	graves  []*process       // to be buried
 	alive   []*process       // to be stopped at the end
-	broken  []error          // what should work and did not, before any promise is looked at
+	halted  *halted
+	broken  []error // what should work and did not, before any promise is looked at
 
 	healed, quiet time.Time
 	finals        map[string]final
@@ -100,6 +101,7 @@ func (w *world) happen() {
 		w.lives.Go(func() { w.suffer(f) })
 	}
 	w.lives.Go(w.operate)
+	w.lives.Go(w.stop)
 	w.lives.Wait()
 }
 
