@@ -78,9 +78,10 @@ func losing() experiment {
 func surviving() experiment {
 	return experiment{
 		name: "surviving", pkg: "./promises", flags: []string{"-parallel=3"},
-		tests: "^(TestEveryFaultIsSurvived|TestCorruptRecordsEndWithAReasonAndStopNobody|TestLostRepliesMakeNeitherDuplicatesNorErrors)$",
+		tests: "^(TestEveryFaultIsSurvived|TestCorruptRecordsEndWithAReasonAndStopNobody|TestLostRepliesMakeNeitherDuplicatesNorErrors|" +
+			"TestRepliesLostAtEveryByteMakeNoDifference)$",
 		takes: 8 * time.Minute, limit: 12 * time.Minute,
-		rows: []string{"faults of server, disk and network", "corrupt records", "adds with 1 % lost replies"},
+		rows: []string{"faults of server, disk and network", "corrupt records", "adds with 1 % lost replies", "replies lost at every byte"},
 	}
 }
 

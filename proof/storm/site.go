@@ -109,7 +109,7 @@ func New(tb testing.TB, setup Setup) *Site {
 		s.setup.Scripts = os.DirFS(ScriptsDir)
 	}
 	s.setup.Lease = cmp.Or(s.setup.Lease, worker.DefaultLockDuration)
-	if s.scripts, err = scriptNames(s.setup.Scripts); err != nil {
+	if s.scripts, err = ScriptNames(s.setup.Scripts); err != nil {
 		tb.Fatalf("storm: %v", err)
 	}
 	if s.book, err = ledger.Open(s.dir, "storm"); err != nil {
