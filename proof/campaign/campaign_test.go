@@ -38,7 +38,7 @@ func TestEveryExperimentIsThere(t *testing.T) {
 				}
 			}
 			for _, row := range e.rows {
-				if !strings.Contains(source, `"`+row+`"`) && !strings.Contains(source, `"`+strings.TrimPrefix(row, "mixed storm")) {
+				if begin, _, _ := strings.Cut(row, ", "); !strings.Contains(source, `"`+begin) {
 					t.Errorf("%s: no test of %s writes the row %q", e.name, e.pkg, row)
 				}
 			}

@@ -2,7 +2,6 @@ package storm
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"syscall"
 	"time"
@@ -84,7 +83,7 @@ func (s *Site) OfServer() Lane {
 		inject.Full(server, span(200*time.Millisecond, time.Second)),
 		inject.Busy(server, span(200*time.Millisecond, time.Second)),
 		s.Server.SlowSync(span(5*time.Millisecond, 20*time.Millisecond), span(500*time.Millisecond, time.Second)),
-		inject.Corrupt(server, inject.Record{Prefix: prefix, Queue: queue}, func(id, _ string) { s.ignored.Store(id, true) }),
+		inject.Corrupt(server, inject.Record{Prefix: s.prefix, Queue: queue}, func(id, _ string) { s.ignored.Store(id, true) }),
 	}
 	return Lane{Name: "server", Faults: faults}
 }
@@ -210,6 +209,3 @@ func (s *Site) slow(ctx context.Context, r *rand.Rand) error {
 	pace := redistest.Pace{Delay: between(r, 5*time.Millisecond, 100*time.Millisecond)}
 	return inject.Slow(s.oneWorker(r).proxy, pace, inject.Span{Min: time.Second, Max: 2 * time.Second}).Do(ctx, r)
 }
-
-// String names a site by its address, for logs.
-func (s *Site) String() string { return fmt.Sprintf("site at %s", s.Server.Addr) }

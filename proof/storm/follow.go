@@ -19,7 +19,7 @@ import (
 // witness that no worker can talk to: an outcome whose worker died before it
 // could write a line is seen here.
 type follower struct {
-	client *redis.Client
+	client redis.UniversalClient
 	stream string
 	book   *ledger.Writer
 	last   string
@@ -51,8 +51,9 @@ func (f *follower) follow(ctx context.Context) {
 	}
 }
 
-// finish reads what is left and says whether all of the stream was read.
-func (f *follower) finish(ctx context.Context) error {
+// finish reads what is left, and says whether all of the stream was read when that
+// can be told.
+func (f *follower) finish(ctx context.Context, all bool) error {
 	for {
 		n, err := f.page(ctx, -1)
 		if err != nil {
@@ -61,6 +62,9 @@ func (f *follower) finish(ctx context.Context) error {
 		if n == 0 {
 			break
 		}
+	}
+	if !all {
+		return nil
 	}
 	return f.unread(ctx)
 }

@@ -27,6 +27,7 @@ import (
 // Setup says what stands on a site.
 type Setup struct {
 	Subject string        // the program
+	Ground  *Ground       // where Redis is; nil is a server of the site's own, behind proxies
 	Scripts fs.FS         // the queue's scripts that it has; nil for those of this tree
 	Lease   time.Duration // 0 is what is shipped
 	Workers int           // processes
@@ -54,21 +55,19 @@ type Setup struct {
 	Tell func(string)
 }
 
-const (
-	prefix = "bull"
-	queue  = "storm"
-)
+const queue = "storm"
 
 // Site is a Redis and the processes around it.
 type Site struct {
-	Server *inject.Disk
+	Server *inject.Disk // nil where the ground is another
 
 	tb       testing.TB
 	setup    Setup
 	dir      string
 	book     *ledger.Writer
 	scripts  map[string]string
-	client   *redis.Client
+	client   redis.UniversalClient
+	prefix   string
 	follower *follower
 
 	workers    []*slot
@@ -102,8 +101,12 @@ func New(tb testing.TB, setup Setup) *Site {
 	if s.dir == "" {
 		s.dir = tb.TempDir()
 	}
-	s.Server = inject.NewDisk(tb, append(inject.Config(), "appendonly yes", "appendfsync always", "maxmemory-policy noeviction")...)
-	s.client = s.Server.Client(tb)
+	if setup.Ground == nil {
+		s.Server = inject.NewDisk(tb, durable()...)
+		s.client, s.prefix = s.Server.Client(tb), "bull"
+	} else {
+		s.client, s.prefix = setup.Ground.client, setup.Ground.prefix
+	}
 	var err error
 	if s.setup.Scripts == nil {
 		s.setup.Scripts = os.DirFS(ScriptsDir)
@@ -115,11 +118,10 @@ func New(tb testing.TB, setup Setup) *Site {
 	if s.book, err = ledger.Open(s.dir, "storm"); err != nil {
 		tb.Fatalf("storm: %v", err)
 	}
-	meta := prefix + ":" + queue + ":meta"
-	if err := s.client.HSet(tb.Context(), meta, "opts.maxLenEvents", "500000").Err(); err != nil {
+	if err := s.client.HSet(tb.Context(), s.base()+"meta", "opts.maxLenEvents", "500000").Err(); err != nil {
 		tb.Fatalf("storm: %v", err)
 	}
-	s.follower = &follower{client: s.client, stream: prefix + ":" + queue + ":events", book: s.book, last: "0", seen: map[eventID]struct{}{}}
+	s.follower = &follower{client: s.client, stream: s.base() + "events", book: s.book, last: "0", seen: map[eventID]struct{}{}}
 	return s
 }
 
@@ -151,8 +153,15 @@ func (s *Site) addWorker(role string, line func(url string) []string) {
 	s.work.Go(k.keep)
 }
 
+// base is what every key of the queue begins with.
+func (s *Site) base() string { return s.prefix + ":" + queue + ":" }
+
 func (s *Site) common(mode, url string) []string {
-	return []string{s.setup.Subject, mode, "-redis", url, "-prefix", prefix, "-queue", queue, "-ledger", s.dir}
+	line := []string{s.setup.Subject, mode, "-prefix", s.prefix, "-queue", queue, "-ledger", s.dir}
+	if s.setup.Ground != nil {
+		return append(line, s.setup.Ground.flags...)
+	}
+	return append(line, "-redis", url)
 }
 
 func (s *Site) workLine(url string) []string {
@@ -196,7 +205,7 @@ func (s *Site) Finish(ctx context.Context) (*check.Report, error) {
 	s.work.Wait()
 	s.stopFollow()
 	s.following.Wait()
-	if err := s.follower.finish(ctx); err != nil {
+	if err := s.follower.finish(ctx, !s.setup.Rules.Forgets); err != nil {
 		s.problem("%v", err)
 	}
 	if err := s.book.Close(); err != nil {
@@ -207,7 +216,11 @@ func (s *Site) Finish(ctx context.Context) (*check.Report, error) {
 
 func (s *Site) judge(ctx context.Context) (*check.Report, error) {
 	s.tb.Helper()
-	c, err := census.Take(ctx, s.client, prefix, queue)
+	client, err := s.holder(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := census.Take(ctx, client, s.prefix, queue)
 	if err != nil {
 		return nil, fmt.Errorf("take the census: %w", err)
 	}
@@ -223,6 +236,19 @@ func (s *Site) judge(ctx context.Context) (*check.Report, error) {
 	}
 	s.explain(report)
 	return report, nil
+}
+
+// holder is a client of the one server that holds the queue.
+func (s *Site) holder(ctx context.Context) (redis.UniversalClient, error) {
+	cluster, ok := s.client.(*redis.ClusterClient)
+	if !ok {
+		return s.client, nil
+	}
+	node, err := cluster.MasterForKey(ctx, s.base()+"meta")
+	if err != nil {
+		return nil, fmt.Errorf("find who holds the queue: %w", err)
+	}
+	return node, nil
 }
 
 // explain shows what the ledgers tell of the first jobs that something is wrong
@@ -327,7 +353,7 @@ func (s *Site) tell(ctx context.Context) {
 const tellEvery = 15 * time.Second
 
 func (s *Site) left(ctx context.Context) (int64, error) {
-	base := prefix + ":" + queue + ":"
+	base := s.base()
 	var counts []*redis.IntCmd
 	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		counts = []*redis.IntCmd{
