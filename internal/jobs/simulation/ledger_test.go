@@ -65,6 +65,7 @@ type ended struct {
 // deed is what an operator did.
 type deed struct {
 	act
+	number   int // from 1, in their order
 	id       string
 	call, at time.Time
 	err      error
@@ -105,6 +106,7 @@ func (l *ledger) idOf(job int) (id string, known bool) {
 func (l *ledger) did(d deed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	d.number = len(l.deeds) + 1
 	l.deeds = append(l.deeds, d)
 }
 

@@ -109,9 +109,11 @@ type losses struct {
 
 // act is what an operator does.
 type act struct {
-	at   time.Duration
-	what string
-	job  int
+	at       time.Duration
+	what     string
+	job      int
+	priority jobs.Priority // of a change of rank
+	delay    time.Duration // of a postponement
 }
 
 const (
@@ -121,6 +123,8 @@ const (
 	anew    = "retry anew" // with its attempts reset
 	remove  = "remove"
 	promote = "promote"
+	rerank  = "change the priority"
+	delay   = "change the delay"
 )
 
 // horizon is when the plan's last event is over; then everything is healed.
@@ -146,6 +150,7 @@ var plans = rapid.Custom(func(t *rapid.T) *plan {
 	p.drawMoments(t)
 	p.drawBulks(t)
 	p.drawLimit(t)
+	p.drawChanges(t)
 	return p
 })
 
@@ -312,6 +317,31 @@ func (p *plan) drawAct(t *rapid.T) act {
 	}
 }
 
+// drawChanges lets the operator change jobs: anything in a storm, and where the
+// order counts priorities, before the first job is taken.
+func (p *plan) drawChanges(t *rapid.T) {
+	switch p.mood {
+	case stormy:
+		p.acts = append(p.acts, rapid.SliceOfN(rapid.Custom(p.drawChange), 0, 4).Draw(t, "changes")...)
+	case orderly:
+		changes := rapid.SliceOfN(rapid.Custom(p.drawChange), 0, 6).Draw(t, "changes")
+		for i := range changes {
+			changes[i].at, changes[i].what = 700*time.Millisecond, rerank
+		}
+		p.acts = changes
+	}
+}
+
+func (p *plan) drawChange(t *rapid.T) act {
+	return act{
+		at:       moment(t, "at", 0, 35*time.Second),
+		what:     rapid.SampledFrom([]string{rerank, delay}).Draw(t, "what"),
+		job:      rapid.IntRange(0, len(p.jobs)-1).Draw(t, "job"),
+		priority: rapid.SampledFrom([]jobs.Priority{jobs.Critical, jobs.High, jobs.Low, jobs.Unprioritized}).Draw(t, "priority"),
+		delay:    moment(t, "delay", time.Millisecond, 10*time.Second),
+	}
+}
+
 // inOrder are the acts by their time.
 func (p *plan) inOrder() []act {
 	return slices.SortedStableFunc(slices.Values(p.acts), func(a, b act) int { return int(a.at - b.at) })
@@ -338,7 +368,7 @@ func (p *plan) String() string {
 		fmt.Fprintf(&text, "  at %s %s of host %d by %s\n", f.at, f.what, f.host, f.length)
 	}
 	for _, a := range p.acts {
-		fmt.Fprintf(&text, "  at %s %s job %d\n", a.at, a.what, a.job)
+		fmt.Fprintf(&text, "  at %s %s job %d (priority %d, delay %s)\n", a.at, a.what, a.job, a.priority, a.delay)
 	}
 	return text.String()
 }

@@ -88,6 +88,15 @@ var bugs = []bug{
 	{name: "the jobs of one call wait in reverse", by: "order", pairs: []string{
 		"for i = 1, #ranked, 2 do", "for i = #ranked - 1, 1, -2 do",
 	}},
+	{name: "a job that gets another priority goes to that of the most urgent", by: "order", pairs: []string{
+		"enqueue(id, priority, ARGV[4])", "enqueue(id, 1, ARGV[4])",
+	}},
+	{name: "a changed priority is not stored", by: "rank", pairs: []string{
+		"redis.call('HSET', base .. id, 'priority', int(priority))\nif not waits", "if not waits",
+	}},
+	{name: "a job that is put off by hand runs at once", by: "put off", pairs: []string{
+		"redis.call('HSET', base .. id, 'delay', int(delay))\nput_off(id, now + delay)", "put_off(id, now)",
+	}},
 	{name: "starts are not counted towards the rate limit", by: "limit", pairs: []string{
 		"if counted and not field(fields, 'defa') then seldom().count_start() end", "",
 	}},

@@ -88,6 +88,10 @@ func (w *world) act(q *admin.Queue, a act) {
 		d.err = q.Remove(ctx, id, false)
 	case promote:
 		d.err = q.Promote(ctx, id)
+	case rerank:
+		d.err = q.ChangePriority(ctx, id, a.priority, false)
+	case delay:
+		d.err = q.ChangeDelay(ctx, id, a.delay)
 	}
 	d.at = time.Now()
 	w.ledger.did(d)

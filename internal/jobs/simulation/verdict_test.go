@@ -52,6 +52,8 @@ var rules = []struct {
 	{"recovered too soon", (*story).recoveredTooSoon},
 	{"early", (*story).early},
 	{"late", (*story).late},
+	{"put off", (*story).notPutOff},
+	{"rank", (*story).otherRank},
 	{"deeds", (*story).oddDeeds},
 	{"life", (*story).impossible},
 }
@@ -189,7 +191,7 @@ func (s *story) recoveredTooSoon() (broken []string) {
 
 // early: no start before the delay is over, nor before the rest after a failure.
 func (s *story) early() (broken []string) {
-	if s.touched(promote, retry, anew) || len(s.runs) == 0 {
+	if s.touched(promote, delay, retry, anew) || len(s.runs) == 0 {
 		return nil
 	}
 	added := s.adds[0].call
@@ -260,8 +262,62 @@ func (s *story) oddDeeds() (broken []string) {
 	return broken
 }
 
+// notPutOff: whoever puts a job off by hand is obeyed.
+func (s *story) notPutOff() (broken []string) {
+	if s.touched(promote, retry, anew, remove) || s.changes(delay) != 1 {
+		return nil
+	}
+	for _, d := range s.deeds {
+		if d.what != delay || d.err != nil {
+			continue
+		}
+		due := d.call.Add(d.delay)
+		for _, r := range s.runs {
+			if r.from.After(d.at) && r.from.Before(s.cautious(due, d.call, r.from)) {
+				broken = append(broken, fmt.Sprintf("started at %s, put off to %s", clock(r.from), clock(due)))
+			}
+		}
+	}
+	return broken
+}
+
+// changes are how many changes of a kind an operator may have made.
+func (s *story) changes(what string) (n int) {
+	for _, d := range s.deeds {
+		if d.what == what && !d.refused() {
+			n++
+		}
+	}
+	return n
+}
+
+// otherRank: a job has the priority that it was given last. What was perhaps
+// done, or sent twice, may have been done later than the rest.
+func (s *story) otherRank() []string {
+	if !s.stored || s.touched(remove) {
+		return nil
+	}
+	last, perhaps := s.added(), map[int]bool{}
+	for _, d := range s.deeds {
+		if d.what != rerank || d.refused() {
+			continue
+		}
+		if d.err != nil || resent(d.call, d.at) {
+			perhaps[stored(d.priority)] = true
+		}
+		if d.err == nil {
+			last = stored(d.priority)
+		}
+	}
+	if got := s.final.job.Priority; got != last && !perhaps[got] {
+		return finding("has priority %d in the end, and was given %d", got, last)
+	}
+	return nil
+}
+
 // outOfOrder: when all jobs wait before the first is taken, and one runs at a
-// time, they start by priority, and in the order of their adding within one.
+// time, they start by priority, and within one in the order in which they were
+// added, or came to it by a change.
 func (w *world) outOfOrder(stories []*story) (broken []string) {
 	if w.plan.mood != orderly {
 		return nil
@@ -269,11 +325,8 @@ func (w *world) outOfOrder(stories []*story) (broken []string) {
 	started := slices.DeleteFunc(slices.Clone(stories), func(s *story) bool { return len(s.runs) == 0 || s.putOff() })
 	slices.SortStableFunc(started, func(a, b *story) int { return a.runs[0].number - b.runs[0].number })
 	for i, s := range started[min(1, len(started)):] {
-		before := started[i]
-		order := cmp.Or(cmp.Compare(rank(before), rank(s)), cmp.Compare(before.adds[0].job, s.adds[0].job))
-		if order > 0 {
-			broken = append(broken, fmt.Sprintf("order: job %s (priority %d, added %s) started before job %s (priority %d, added %s)",
-				before.id, rank(before), clock(before.adds[0].call), s.id, rank(s), clock(s.adds[0].call)))
+		if before := started[i]; before.stand().compare(s.stand()) > 0 {
+			broken = append(broken, fmt.Sprintf("order: job %s (%+v) started before job %s (%+v)", before.id, before.stand(), s.id, s.stand()))
 		}
 	}
 	return broken
@@ -282,17 +335,32 @@ func (w *world) outOfOrder(stories []*story) (broken []string) {
 // putOff reports a job that does not wait from the beginning.
 func (s *story) putOff() bool { return s.job.options.Delay > 0 || s.job.runAt > 0 }
 
-// rank is the priority by which a job waits: 0 is the list, before all others.
-func rank(s *story) int {
-	switch p := s.job.options.Priority; p {
-	case jobs.Unprioritized:
-		return 0
-	case 0:
-		return int(jobs.Normal)
-	default:
-		return int(p)
-	}
+// stand is where a job stands in the line.
+type stand struct {
+	rank    int // 0 is the list, before all others
+	changed int // the number of the deed that brought it there, or 0
+	number  int // in the plan
 }
+
+func (s *story) stand() stand {
+	at := stand{rank: s.added(), number: s.adds[0].job}
+	for _, d := range s.deeds {
+		if d.what == rerank && d.err == nil {
+			at.rank, at.changed = stored(d.priority), d.number
+		}
+	}
+	return at
+}
+
+func (a stand) compare(b stand) int {
+	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.changed, b.changed), cmp.Compare(a.number, b.number))
+}
+
+// added is the priority with which the job was added, as it is stored.
+func (s *story) added() int { return stored(cmp.Or(s.job.options.Priority, jobs.Normal)) }
+
+// stored is a priority as it is stored: 0 for the list.
+func stored(p jobs.Priority) int { return max(0, int(p)) }
 
 // clock shows a moment of the run; a bubble's time begins with the year 2000.
 func clock(t time.Time) string {
