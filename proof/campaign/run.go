@@ -104,7 +104,7 @@ func (c *campaign) follow(e experiment, said *io.PipeReader, log io.Writer) erro
 // matters reports whether a line is for people: rows, progress, verdicts of tests.
 func matters(line string) bool {
 	line = strings.TrimSpace(line)
-	for _, begin := range []string{`{"name"`, "storm after", "evidence of", "--- ", "panic:", "FAIL"} {
+	for _, begin := range []string{`{"name"`, "storm after", "progress:", "evidence of", "--- ", "panic:", "FAIL"} {
 		if strings.HasPrefix(line, begin) {
 			return !strings.Contains(line, "/") || begin != "--- " // not of each subtest
 		}

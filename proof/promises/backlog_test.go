@@ -136,6 +136,7 @@ func (b *backlog) fill(t *testing.T, state string, n int, at time.Time, shift in
 func (b *backlog) stage(t *testing.T, name string, do func(*testing.T)) {
 	t.Helper()
 	must(t, b.client.Do(t.Context(), "SLOWLOG", "RESET").Err())
+	tell(t, "%s", name)
 	do(t)
 	log, err := b.client.SlowLogGet(t.Context(), -1).Result()
 	must(t, err)

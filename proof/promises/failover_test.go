@@ -89,6 +89,7 @@ func (f failing) run(t *testing.T) (all losses) {
 	for done := 0; done < f.failovers; done += 10 {
 		some := f.some(t, group, queues, r, done, min(done+10, f.failovers))
 		all.acked, all.gone = all.acked+some.acked, all.gone+some.gone
+		tell(t, "%d of %d failovers, %d acknowledged, %d lost", min(done+10, f.failovers), f.failovers, all.acked, all.gone)
 	}
 	return all
 }

@@ -71,6 +71,7 @@ func (c cutting) run(t *testing.T) (all losses) {
 		some := c.some(t, disk, queues, r, min(left, 10))
 		all.acked, all.gone, all.bytes = all.acked+some.acked, all.gone+some.gone, all.bytes+some.bytes
 		must(t, disk.Client(t).FlushAll(t.Context()).Err())
+		tell(t, "%d cuts to go, %d acknowledged, %d lost", max(left-10, 0), all.acked, all.gone)
 	}
 	return all
 }

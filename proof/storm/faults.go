@@ -88,16 +88,24 @@ func (s *Site) OfServer() Lane {
 	return Lane{Name: "server", Faults: faults}
 }
 
-// returning notes the moment at which the server is back.
+// returning notes the moment at which the server is back, and lets a job begin
+// before the next fault of the lane: how long that takes is one of the figures.
 func (s *Site) returning(f inject.Fault) inject.Fault {
 	return do(f.Name, func(ctx context.Context, r *rand.Rand) error {
 		if err := f.Do(ctx, r); err != nil {
 			return err
 		}
+		back := time.Now()
 		s.book.Add(ledger.Entry{Kind: ledger.Fault, Text: f.Name, Word: "up"})
+		for time.Since(back) < mercy && s.follower.active.Load() <= back.UnixMilli() {
+			pause(ctx, 5*time.Millisecond)
+		}
 		return nil
 	})
 }
+
+// mercy is how long the server is spared for that at most.
+const mercy = 3 * time.Second
 
 // everything dies at the same moment.
 func (s *Site) everything(crash inject.Fault) inject.Fault {

@@ -25,6 +25,7 @@ type follower struct {
 	last   string
 	seen   map[eventID]struct{} // what was read
 	ends   atomic.Int64         // of jobs, told so far
+	active atomic.Int64         // ms of the server's clock when a job began last
 }
 
 // eventID is the id of an entry of a stream, as small as it can be: a long storm
@@ -113,6 +114,8 @@ func (f *follower) tell(m redis.XMessage) {
 	f.seen[eventIDOf(m.ID)] = struct{}{}
 	name, _ := m.Values["event"].(string)
 	switch name {
+	case "active":
+		f.active.Store(int64(eventIDOf(m.ID).ms))
 	case "completed", "failed", "stalled", "delayed":
 		if name == "completed" || name == "failed" {
 			f.ends.Add(1)
