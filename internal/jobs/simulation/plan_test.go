@@ -27,6 +27,8 @@ type plan struct {
 	acts   []act
 	halt   halt
 	losses losses
+
+	schedule schedule
 }
 
 // mood says what a plan is about. Some promises can be checked only when
@@ -151,6 +153,7 @@ var plans = rapid.Custom(func(t *rapid.T) *plan {
 	p.drawBulks(t)
 	p.drawLimit(t)
 	p.drawChanges(t)
+	p.drawSchedule(t)
 	return p
 })
 
@@ -366,6 +369,9 @@ func (p *plan) String() string {
 	}
 	for _, f := range p.faults {
 		fmt.Fprintf(&text, "  at %s %s of host %d by %s\n", f.at, f.what, f.host, f.length)
+	}
+	if p.schedule.runs > 0 {
+		fmt.Fprintf(&text, "  a scheduler: %+v\n", p.schedule)
 	}
 	for _, a := range p.acts {
 		fmt.Fprintf(&text, "  at %s %s job %d (priority %d, delay %s)\n", a.at, a.what, a.job, a.priority, a.delay)

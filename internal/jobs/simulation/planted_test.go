@@ -97,6 +97,15 @@ var bugs = []bug{
 	{name: "a job that is put off by hand runs at once", by: "put off", pairs: []string{
 		"redis.call('HSET', base .. id, 'delay', int(delay))\nput_off(id, now + delay)", "put_off(id, now)",
 	}},
+	{name: "a schedule forgets which run is next", by: "schedule", pairs: []string{
+		"redis.call('ZADD', schedule, int(next), scheduler)", "",
+	}},
+	{name: "a run that is tried again makes another next one", by: "schedule", pairs: []string{
+		"if ARGV[4] ~= 'repeat:' .. scheduler .. ':' .. int(tonumber(pending)) then return '' end", "",
+	}},
+	{name: "the next run of a schedule comes at once", by: "early", pairs: []string{
+		"if delay > 0 then\n  put_off(id, now + delay)", "if delay > 0 then\n  put_off(id, now)",
+	}},
 	{name: "starts are not counted towards the rate limit", by: "limit", pairs: []string{
 		"if counted and not field(fields, 'defa') then seldom().count_start() end", "",
 	}},

@@ -33,10 +33,7 @@ func (w *world) stories() []*story {
 	for _, a := range w.ledger.adds {
 		s := byID[a.id]
 		if s == nil {
-			s = &story{plan: w.plan, job: &w.plan.jobs[a.job], id: a.id, ledger: w.ledger}
-			if s.job.runAt > 0 {
-				s.moment = w.began.Add(s.job.runAt)
-			}
+			s = w.story(a)
 			s.final, s.stored = w.finals[a.id]
 			byID[a.id] = s
 			all = append(all, s)
@@ -45,6 +42,21 @@ func (w *world) stories() []*story {
 	}
 	w.ledger.tell(byID)
 	return all
+}
+
+// story begins the story of a job that was added.
+func (w *world) story(a added) *story {
+	s := &story{plan: w.plan, id: a.id, ledger: w.ledger}
+	if a.job == ofScheduler {
+		s.job = &w.plan.schedule.job
+		s.moment, _ = slotOf(a.id)
+		return s
+	}
+	s.job = &w.plan.jobs[a.job]
+	if s.job.runAt > 0 {
+		s.moment = w.began.Add(s.job.runAt)
+	}
+	return s
 }
 
 // tell gives every story what is its own.

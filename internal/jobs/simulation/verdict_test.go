@@ -32,7 +32,7 @@ func (w *world) verdict() (broken []string) {
 		}
 	}
 	for _, rule := range []func([]*story) []string{
-		w.outOfOrder, w.torn, w.overLimit, w.startsWhileHalted, w.idle,
+		w.outOfOrder, w.torn, w.overLimit, w.startsWhileHalted, w.idle, w.offSchedule,
 	} {
 		broken = append(broken, rule(stories)...)
 	}
@@ -356,8 +356,14 @@ func (a stand) compare(b stand) int {
 	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.changed, b.changed), cmp.Compare(a.number, b.number))
 }
 
-// added is the priority with which the job was added, as it is stored.
-func (s *story) added() int { return stored(cmp.Or(s.job.options.Priority, jobs.Normal)) }
+// added is the priority with which the job was added, as it is stored. Our queue
+// has one for those that say none, Node has not.
+func (s *story) added() int {
+	if s.adds[0].job == ofScheduler {
+		return stored(s.job.options.Priority)
+	}
+	return stored(cmp.Or(s.job.options.Priority, jobs.Normal))
+}
 
 // stored is a priority as it is stored: 0 for the list.
 func stored(p jobs.Priority) int { return max(0, int(p)) }

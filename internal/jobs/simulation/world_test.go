@@ -102,6 +102,7 @@ func (w *world) happen() {
 	}
 	w.lives.Go(w.operate)
 	w.lives.Go(w.stop)
+	w.lives.Go(w.schedule)
 	w.lives.Wait()
 }
 
@@ -148,6 +149,9 @@ func (w *world) mourn(p *process) {
 
 // job finds the plan of a job by its name.
 func (w *world) job(name string) (*jobPlan, error) {
+	if name == scheduler {
+		return &w.plan.schedule.job, nil
+	}
 	i, err := strconv.Atoi(name[1:])
 	if err != nil || i >= len(w.plan.jobs) {
 		return nil, fmt.Errorf("job %q is not in the plan", name)
@@ -195,6 +199,7 @@ func (w *world) lookAround(t *testing.T) {
 		w.breaks("stop at the end", p.stop(30*time.Second))
 	}
 	time.Sleep(time.Minute) // handlers that hear nothing return
+	w.ledger.admitRuns()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for _, a := range w.ledger.adds {
