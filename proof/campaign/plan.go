@@ -71,7 +71,7 @@ func losing() experiment {
 		name: "losing", pkg: "./promises", flags: []string{"-parallel=3"},
 		tests: "^(TestNoAcknowledgedJobIsLostInPowerCuts|TestPowerCutsDoLoseJobsThatAreSyncedEverySecond|" +
 			"TestNoAcknowledgedJobIsLostInFailoversWhenReplicasHaveIt|TestOneOfTwoReplicasIsNotEnough|TestPartitionsDoLoseJobsThatNoReplicaHas)$",
-		takes: 9 * time.Minute, limit: 12 * time.Minute,
+		takes: 8 * time.Minute, limit: 14 * time.Minute,
 		rows: []string{
 			"202s lost in power cuts", "202s lost in power cuts, everysec", "202s lost in failovers, both replicas wait",
 			"202s lost in failovers, one replica of two waits", "202s lost in failovers, no replica waits",
@@ -85,7 +85,7 @@ func surviving() experiment {
 		name: "surviving", pkg: "./promises", flags: []string{"-parallel=3"},
 		tests: "^(TestEveryFaultIsSurvived|TestCorruptRecordsEndWithAReasonAndStopNobody|TestLostRepliesMakeNeitherDuplicatesNorErrors|" +
 			"TestRepliesLostAtEveryByteMakeNoDifference)$",
-		takes: 8 * time.Minute, limit: 12 * time.Minute,
+		takes: 6 * time.Minute, limit: 12 * time.Minute,
 		rows: []string{"faults of server, disk and network", "corrupt records", "adds with 1 % lost replies", "replies lost at every byte"},
 	}
 }

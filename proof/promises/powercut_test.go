@@ -29,7 +29,7 @@ type cutting struct {
 // not synced what the disk likes.
 func TestNoAcknowledgedJobIsLostInPowerCuts(t *testing.T) {
 	t.Parallel()
-	c := cutting{sync: "always", rewrites: true, torn: true, cuts: sized(3, 100), each: sized(3500, 10_200)}
+	c := cutting{sync: "always", rewrites: true, torn: true, cuts: sized(3, 100), each: sized(3500, 11_200)}
 	all := c.run(t)
 	report(t, promises.Row{
 		Name: "202s lost in power cuts", Goal: "0", Measured: fmt.Sprint(all.gone), N: all.acked,
