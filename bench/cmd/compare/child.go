@@ -42,7 +42,7 @@ func startChild(cpu, name string, command ...string) (*child, error) {
 }
 
 // patience bounds one step of a measurement.
-const patience = 2 * time.Minute
+const patience = 3 * time.Minute
 
 func (c *child) tell(ctx context.Context, o work.Order) (work.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)

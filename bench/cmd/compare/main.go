@@ -96,6 +96,7 @@ type options struct {
 	rounds  int
 	backlog int
 	budget  time.Duration // 0 is no limit
+	plan    bool
 	quick   bool
 	pin     bool
 	json    string
@@ -110,6 +111,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds of each workload")
 	flags.IntVar(&o.backlog, "backlog", 1_000_000, "jobs in the long backlog")
 	flags.DurationVar(&o.budget, "for", 0, "the time there is: rounds are dropped, to no fewer than 3, and then whole workloads; 0 is no limit")
+	flags.BoolVar(&o.plan, "plan", false, "only say what would be measured, and when")
 	flags.BoolVar(&o.quick, "quick", false, "one round of few jobs, to see that everything works; its numbers mean nothing")
 	flags.BoolVar(&o.pin, "pin", false, "keep Redis on the first core and everybody else on the second (taskset)")
 	flags.StringVar(&o.json, "json", "", "file for every sample")
@@ -154,6 +156,10 @@ var errTimeIsOver = errors.New("the time is over")
 // results of the others with it, nor does an interruption: what there is has been
 // published, and the error comes after.
 func compareAll(ctx context.Context, o options) error {
+	todo := chosen(o)
+	if err := announce(os.Stderr, pace{budget: o.budget}, todo); err != nil || o.plan {
+		return err
+	}
 	l, err := newLab(o, os.Stderr)
 	if err != nil {
 		return err
@@ -162,10 +168,6 @@ func compareAll(ctx context.Context, o options) error {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, o.budget, errTimeIsOver)
 		defer cancel()
-	}
-	todo := chosen(o)
-	if err := announce(os.Stderr, pace{budget: o.budget}, todo); err != nil {
-		return err
 	}
 	failures := l.measureAll(ctx, todo)
 	report, err := l.publish()

@@ -33,16 +33,17 @@ func (p *pace) note(e experiment, rounds int, took time.Duration) {
 
 // rounds is how many the first of todo gets: as many as it wants if all of todo
 // can have as many in the time that is left, otherwise fewer. It is 0 when the
-// first cannot even have the fewest.
+// first could not have the fewest even on a machine as fast as the costs say: a
+// slow one begins it all the same, and is stopped when the time is over.
 func (p *pace) rounds(since time.Duration, todo []experiment) int {
 	wanted := todo[0].rounds
 	if p.budget == 0 {
 		return wanted
 	}
-	left := time.Duration(float64(p.budget-since) / p.slowness())
+	left := p.budget - since
 	least := min(fewest, wanted)
 	for rounds := wanted; rounds > least; rounds-- {
-		if costOf(todo, rounds) <= left {
+		if time.Duration(float64(costOf(todo, rounds))*p.slowness()) <= left {
 			return rounds
 		}
 	}

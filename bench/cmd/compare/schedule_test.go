@@ -25,6 +25,7 @@ func TestRoundsAreDroppedInsteadOfOverrunning(t *testing.T) {
 		"a slow machine":                   {180 * time.Second, 0, 1.5, 5, 3},
 		"a fast machine is not counted on": {150 * time.Second, 0, 0.5, 5, 4},
 		"only the first, with the fewest":  {40 * time.Second, 0, 1, 5, 3},
+		"which a slow machine may try":     {40 * time.Second, 0, 10, 5, 3},
 		"not even that":                    {39 * time.Second, 0, 1, 5, 0},
 		"the time is over":                 {time.Minute, 2 * time.Minute, 1, 5, 0},
 		"one that wants few keeps them":    {30 * time.Second, 0, 1, 2, 2},
