@@ -77,6 +77,8 @@ type told struct {
 	event jobs.EventType
 	id    string
 	prev  string
+	other string // the job that was turned away for this one
+	kept  bool   // it is to be added later
 }
 
 // stepped is when the server's clock was set.
@@ -89,6 +91,27 @@ func (l *ledger) add(a added) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.adds = append(l.adds, a)
+}
+
+// Jobs that are no producer's of the plan have these numbers.
+const (
+	ofScheduler = -1 - iota
+	ofUnique
+)
+
+// admitForeign books what Node added as added when the stream told so.
+func (l *ledger) admitForeign() {
+	for _, e := range l.told {
+		if e.event != jobs.EventAdded {
+			continue
+		}
+		if _, run := slotOf(e.id); run {
+			l.adds = append(l.adds, added{job: ofScheduler, id: e.id, call: e.at, at: e.at})
+		}
+		if isUnique(e.id) {
+			l.adds = append(l.adds, added{job: ofUnique, id: e.id, call: e.at, at: e.at})
+		}
+	}
 }
 
 // idOf is the id under which a job of the plan was added.
@@ -208,5 +231,6 @@ func (l *ledger) watch(command string, args []string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.told = append(l.told, told{time.Now(), jobs.EventType(fields["event"]), fields["jobId"], fields["prev"]})
+	l.told = append(l.told, told{time.Now(), jobs.EventType(fields["event"]), fields["jobId"], fields["prev"],
+		fields["deduplicatedJobId"], fields["kept"] == "1"})
 }

@@ -29,6 +29,7 @@ type plan struct {
 	losses losses
 
 	schedule schedule
+	unique   unique
 }
 
 // mood says what a plan is about. Some promises can be checked only when
@@ -154,6 +155,7 @@ var plans = rapid.Custom(func(t *rapid.T) *plan {
 	p.drawLimit(t)
 	p.drawChanges(t)
 	p.drawSchedule(t)
+	p.drawUnique(t)
 	return p
 })
 
@@ -372,6 +374,9 @@ func (p *plan) String() string {
 	}
 	if p.schedule.runs > 0 {
 		fmt.Fprintf(&text, "  a scheduler: %+v\n", p.schedule)
+	}
+	if len(p.unique.asks) > 0 {
+		fmt.Fprintf(&text, "  one at a time: %+v\n", p.unique)
 	}
 	for _, a := range p.acts {
 		fmt.Fprintf(&text, "  at %s %s job %d (priority %d, delay %s)\n", a.at, a.what, a.job, a.priority, a.delay)

@@ -106,6 +106,12 @@ var bugs = []bug{
 	{name: "the next run of a schedule comes at once", by: "early", pairs: []string{
 		"if delay > 0 then\n  put_off(id, now + delay)", "if delay > 0 then\n  put_off(id, now)",
 	}},
+	{name: "a job that has ended keeps its deduplication key", by: "unique", pairs: []string{
+		"if ttl == 0 or (ttl == -1 and redis.call('GET', key) == id) then redis.call('DEL', key) end", "",
+	}},
+	{name: "what was kept for afterwards is forgotten", by: "unique", pairs: []string{
+		"  add_kept(dedup_id)\n", "",
+	}},
 	{name: "starts are not counted towards the rate limit", by: "limit", pairs: []string{
 		"if counted and not field(fields, 'defa') then seldom().count_start() end", "",
 	}},

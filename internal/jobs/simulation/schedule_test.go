@@ -11,7 +11,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
-	"github.com/tandemq/tandem/internal/jobs"
 	"github.com/tandemq/tandem/internal/jobs/internal/wire"
 )
 
@@ -77,20 +76,10 @@ func (w *world) schedule() {
 	opts, err := s.options(slot)
 	w.breaks("encode the options of a scheduler", err)
 	keys := wire.NewKeys("", queueName)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	for {
-		err := setUp.Run(ctx, w.overseer, []string{keys.Base() + "repeat"}, keys.Base(), scheduler, slot.UnixMilli(), opts,
+	w.insist("set up a scheduler", func(ctx context.Context) error {
+		return setUp.Run(ctx, w.overseer, []string{keys.Base() + "repeat"}, keys.Base(), scheduler, slot.UnixMilli(), opts,
 			every, stored(s.job.options.Priority)).Err()
-		if err == nil {
-			return
-		}
-		if ctx.Err() != nil {
-			w.breaks("set up a scheduler", err)
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	})
 }
 
 // options are those of the first run, as they are stored.
@@ -118,20 +107,6 @@ func slotOf(id string) (slot time.Time, ok bool) {
 	n, err := strconv.ParseInt(ms, 10, 64)
 	return time.UnixMilli(n), ok && err == nil
 }
-
-// admitRuns books the scheduler's runs as jobs that were added when the stream
-// told so.
-func (l *ledger) admitRuns() {
-	for _, e := range l.told {
-		if _, ok := slotOf(e.id); ok && e.event == jobs.EventAdded {
-			l.adds = append(l.adds, added{job: ofScheduler, id: e.id, call: e.at, at: e.at})
-		}
-	}
-}
-
-// ofScheduler is the number of every job of the scheduler; those of the plan's
-// own begin with 0.
-const ofScheduler = -1
 
 // offSchedule: each run leads to one other until there are as many as there are
 // to be, each at a time of the schedule and later than the one before. When

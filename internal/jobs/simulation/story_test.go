@@ -47,9 +47,13 @@ func (w *world) stories() []*story {
 // story begins the story of a job that was added.
 func (w *world) story(a added) *story {
 	s := &story{plan: w.plan, id: a.id, ledger: w.ledger}
-	if a.job == ofScheduler {
+	switch a.job {
+	case ofScheduler:
 		s.job = &w.plan.schedule.job
 		s.moment, _ = slotOf(a.id)
+		return s
+	case ofUnique:
+		s.job = &w.plan.unique.job
 		return s
 	}
 	s.job = &w.plan.jobs[a.job]

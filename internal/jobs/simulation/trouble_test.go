@@ -97,18 +97,23 @@ func (w *world) act(q *admin.Queue, a act) {
 	w.ledger.did(d)
 }
 
-// forget makes the server forget its scripts. It may have to be told more than
-// once, when it is just coming back.
+// forget makes the server forget its scripts. It may be just coming back.
 func (w *world) forget() {
+	w.insist("flush the scripts", func(ctx context.Context) error { return w.overseer.ScriptFlush(ctx).Err() })
+}
+
+// insist does something that may be done more than once, until the server
+// answers.
+func (w *world) insist(what string, do func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for {
-		err := w.overseer.ScriptFlush(ctx).Err()
+		err := do(ctx)
 		if err == nil {
 			return
 		}
 		if ctx.Err() != nil {
-			w.breaks("flush the scripts", err)
+			w.breaks(what, err)
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

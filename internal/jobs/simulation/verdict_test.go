@@ -32,7 +32,7 @@ func (w *world) verdict() (broken []string) {
 		}
 	}
 	for _, rule := range []func([]*story) []string{
-		w.outOfOrder, w.torn, w.overLimit, w.startsWhileHalted, w.idle, w.offSchedule,
+		w.outOfOrder, w.torn, w.overLimit, w.startsWhileHalted, w.idle, w.offSchedule, w.notUnique,
 	} {
 		broken = append(broken, rule(stories)...)
 	}
@@ -359,7 +359,7 @@ func (a stand) compare(b stand) int {
 // added is the priority with which the job was added, as it is stored. Our queue
 // has one for those that say none, Node has not.
 func (s *story) added() int {
-	if s.adds[0].job == ofScheduler {
+	if s.adds[0].job < 0 {
 		return stored(s.job.options.Priority)
 	}
 	return stored(cmp.Or(s.job.options.Priority, jobs.Normal))

@@ -103,6 +103,7 @@ func (w *world) happen() {
 	w.lives.Go(w.operate)
 	w.lives.Go(w.stop)
 	w.lives.Go(w.schedule)
+	w.lives.Go(w.dedup)
 	w.lives.Wait()
 }
 
@@ -149,8 +150,11 @@ func (w *world) mourn(p *process) {
 
 // job finds the plan of a job by its name.
 func (w *world) job(name string) (*jobPlan, error) {
-	if name == scheduler {
+	switch name {
+	case scheduler:
 		return &w.plan.schedule.job, nil
+	case onlyOne:
+		return &w.plan.unique.job, nil
 	}
 	i, err := strconv.Atoi(name[1:])
 	if err != nil || i >= len(w.plan.jobs) {
@@ -199,7 +203,7 @@ func (w *world) lookAround(t *testing.T) {
 		w.breaks("stop at the end", p.stop(30*time.Second))
 	}
 	time.Sleep(time.Minute) // handlers that hear nothing return
-	w.ledger.admitRuns()
+	w.ledger.admitForeign()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for _, a := range w.ledger.adds {
