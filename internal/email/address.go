@@ -70,12 +70,14 @@ func notAtomic(r rune) bool {
 	return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),:;<>@[\]`, r)
 }
 
+// domains says which domains there can be.
+var domains = idna.New(
+	idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(),
+	idna.StrictDomainName(true), idna.VerifyDNSLength(true),
+)
+
 func asciiDomain(domain string) (string, error) {
-	profile := idna.New(
-		idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(),
-		idna.StrictDomainName(true), idna.VerifyDNSLength(true),
-	)
-	ascii, err := profile.ToASCII(domain)
+	ascii, err := domains.ToASCII(domain)
 	if err != nil {
 		return "", err
 	}
