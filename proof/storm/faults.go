@@ -83,9 +83,24 @@ func (s *Site) OfServer() Lane {
 		inject.Full(server, span(200*time.Millisecond, time.Second)),
 		inject.Busy(server, span(200*time.Millisecond, time.Second)),
 		s.Server.SlowSync(span(5*time.Millisecond, 20*time.Millisecond), span(500*time.Millisecond, time.Second)),
-		inject.Corrupt(server, inject.Record{Prefix: s.prefix, Queue: queue}, func(id, _ string) { s.ignored.Store(id, true) }),
+		do("corrupt record", s.corrupt),
 	}
 	return Lane{Name: "server", Faults: faults}
+}
+
+// corrupt overwrites a field of a job that waits. Nothing is promised of that one
+// from then on, but that it stops nobody else.
+func (s *Site) corrupt(ctx context.Context, r *rand.Rand) error {
+	struck := false
+	told := func(id, _ string) {
+		struck = true
+		s.ignored.Store(id, true)
+	}
+	err := inject.Corrupt(s.Server.Instance, inject.Record{Prefix: s.prefix, Queue: queue}, told).Do(ctx, r)
+	if err == nil && !struck {
+		return errMissed
+	}
+	return err
 }
 
 // returning notes the moment at which the server is back, and lets a job begin
