@@ -61,8 +61,26 @@ func splitAddress(address string) (local, domain string, ok bool) {
 	if strings.ContainsFunc(local, notAtomic) || !utf8.ValidString(domain) || strings.ContainsFunc(domain, breaksLine) {
 		return "", "", false
 	}
+	if isPlain(local) {
+		return local, domain, true
+	}
 	parsed, err := mail.ParseAddress(local + "@example.com")
 	return local, domain, err == nil && parsed.Address == local+"@example.com"
+}
+
+// isPlain reports whether a local part is surely good: words of letters, digits
+// and _ + - with dots between them. Nearly all are, and need no closer look.
+func isPlain(local string) bool {
+	for word := range strings.SplitSeq(local, ".") {
+		if word == "" || strings.ContainsFunc(word, notPlain) {
+			return false
+		}
+	}
+	return true
+}
+
+func notPlain(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '+' && r != '-'
 }
 
 // notAtomic is what an unquoted local part cannot hold.
