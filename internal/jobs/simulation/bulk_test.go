@@ -94,9 +94,11 @@ func tear(stored map[int]time.Time, first, last int) []string {
 	begin, whole := stored[first]
 	for i := first + 1; i <= last; i++ {
 		at, ok := stored[i]
-		if ok != whole || !at.Equal(begin) {
-			return []string{fmt.Sprintf("torn: jobs %d to %d of one call: %d was stored %t at %s, %d %t at %s",
-				first, last, first, whole, clock(begin), i, ok, clock(at))}
+		switch {
+		case ok != whole:
+			return []string{fmt.Sprintf("torn: of jobs %d to %d of one call only a part was stored: %d %t, %d %t", first, last, first, whole, i, ok)}
+		case !at.Equal(begin):
+			return []string{fmt.Sprintf("torn: of jobs %d to %d of one call %d was stored at %s and %d at %s", first, last, first, clock(begin), i, clock(at))}
 		}
 	}
 	return nil
