@@ -17,7 +17,7 @@ func main() {
 	seed := flag.Uint64("seed", uint64(time.Now().Unix()), "what all faults are drawn from")
 	out := flag.String("out", "results", "`directory` for the rows of the table")
 	jobs := flag.Int("jobs", 1_000_000, "jobs of the storm")
-	faults := flag.Int("faults", 1_030, "faults of the storm, of which a few will find nothing to happen to")
+	faults := flag.Int("faults", 1_080, "faults of the storm, of which a few will find nothing to happen to")
 	lasting := flag.Duration("for", 25*time.Minute, "how long the storm is")
 	only := flag.String("only", "", "run only these experiments: `names` with commas between")
 	flag.Parse()
