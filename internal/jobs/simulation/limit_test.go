@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"pgregory.net/rapid"
@@ -92,22 +93,24 @@ func (w *world) overLimit([]*story) (broken []string) {
 		if h := w.halted; h != nil && !before.After(h.at) && !e.at.Before(h.call) {
 			possible = append(possible, window{}) // the halt overwrote what had been counted
 		}
-		before = e.at
-		to := map[window]bool{}
-		for _, v := range possible {
-			for _, next := range v.next(e.at, w.plan.limit, w.ledger.forward(v.opened, e.at)) {
-				to[next] = true
-			}
-		}
-		if len(to) == 0 {
+		if possible = w.counted(possible, e.at); len(possible) == 0 {
 			return []string{fmt.Sprintf("limit: job %s started at %s, more than %d in %s", e.id, clock(e.at), w.plan.limit.Max, w.plan.limit.Duration)}
 		}
-		possible = possible[:0]
-		for v := range to {
-			possible = append(possible, v)
-		}
+		before = e.at
 	}
 	return nil
+}
+
+// counted are the windows, each once, that one of these can be after a start.
+func (w *world) counted(possible []window, at time.Time) (after []window) {
+	for _, v := range possible {
+		for _, next := range v.next(at, w.plan.limit, w.ledger.forward(v.opened, at)) {
+			if !slices.Contains(after, next) {
+				after = append(after, next)
+			}
+		}
+	}
+	return after
 }
 
 // startsWhileHalted: nothing starts as long as a halt lasts.
