@@ -30,7 +30,7 @@ var (
 	}
 	storms = scene{
 		workers: 4, plan: mixed, patience: healing,
-		orders: each(2, orders{name: "mixed", n: 2250, rate: 15, parallel: 16,
+		orders: each(2, orders{name: "mixed", n: 3000, rate: 15, parallel: 16,
 			mix: task.Mix{Work: 150 * time.Millisecond, Long: 20, LongFor: 2 * time.Second}}),
 	}
 )
@@ -123,7 +123,8 @@ func ofStorm(all []outcome) []peers.Row {
 		counted(fmt.Sprintf("not finished %d s after everything had healed", int(healing.Seconds())), all, check.Stuck),
 		counted("failed for another's fault", all, check.Innocent),
 		counted("started again while the attempt before held its lease", all, check.SecondStart),
-		row("effects done more than once, with or without cause", all, func(o outcome) string { return fmt.Sprint(o.Repeated) }),
+		row("effects done again although their worker was well", all, func(o outcome) string { return fmt.Sprint(o.again) }),
+		row("effects done again with or without cause", all, func(o outcome) string { return fmt.Sprint(o.Repeated) }),
 		counted("adds that failed, or were called a repetition, for no reason", all, check.FalseError),
 		row("other findings", all, others),
 		row("from the acknowledgement to the first start", all, func(o outcome) string {
@@ -146,7 +147,7 @@ func others(o outcome) string {
 
 func ofDeaths(all []outcome) []peers.Row {
 	return []peers.Row{row("jobs of a killed worker run again", all, func(o outcome) string {
-		return fmt.Sprintf("half within %s, all within %s; %d of %d workers", seconds(o.Recovery.P50), seconds(o.Recovery.Max), o.Recovery.N, o.Deaths)
+		return fmt.Sprintf("half within %s, all within %s; %d jobs of %d workers", seconds(o.Recovery.P50), seconds(o.Recovery.Max), o.Recovery.N, o.Deaths)
 	})}
 }
 
@@ -161,7 +162,7 @@ func ofOutages(back [][]outcome) []peers.Row {
 			repeated += back[k][i].Repeated
 		}
 		first.Measured = append(first.Measured, strings.Join(words, ", "))
-		again.Measured = append(again.Measured, fmt.Sprintf("%d, in %d outages", repeated, len(outages)))
+		again.Measured = append(again.Measured, fmt.Sprintf("%d in %d outages", repeated, len(outages)))
 	}
 	return []peers.Row{first, again}
 }

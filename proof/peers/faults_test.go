@@ -14,14 +14,14 @@ import (
 	"github.com/tandemq/tandem/proof/storm"
 )
 
-// mixed is the plan of the storm: four lanes side by side for two and a half
-// minutes, more or less.
+// mixed is the plan of the storm: four lanes side by side, for a bit more
+// than three minutes.
 func mixed(s *stage) *storm.Plan {
 	return join(
-		storm.Draw(*seed, 18, 11*time.Second, s.ofServer()),
-		storm.Draw(*seed+1, 24, 10*time.Second, s.ofWorkers()),
-		storm.Draw(*seed+2, 3, 20*time.Second, s.freezes()),
-		storm.Draw(*seed+3, 8, 16*time.Second, s.ofLinks()),
+		storm.Draw(*seed, 24, 11*time.Second, s.ofServer()),
+		storm.Draw(*seed+1, 32, 10*time.Second, s.ofWorkers()),
+		storm.Draw(*seed+2, 4, 20*time.Second, s.freezes()),
+		storm.Draw(*seed+3, 11, 16*time.Second, s.ofLinks()),
 	)
 }
 

@@ -33,7 +33,8 @@ type stage struct {
 // outcome is what came of it.
 type outcome struct {
 	*check.Report
-	lost int // replies to producers
+	again int // effects done once more although their worker had been well
+	lost  int // replies to producers
 }
 
 // play runs the scene and judges.
@@ -63,7 +64,10 @@ func (sc scene) play(t *testing.T, p *peer) outcome {
 	}
 	awaitEnds(t, ended, len(sc.orders)-added)
 	s.drain(t, p, sc.patience)
-	return outcome{s.judge(t, p), s.cuts()}
+	report := s.judge(t, p)
+	n, err := again(ledger.ReadDir(s.site.Dir()))
+	must(t, err)
+	return outcome{report, n, s.cuts()}
 }
 
 // once is the line of a producer, which is not started again when it has ended.
