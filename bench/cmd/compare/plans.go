@@ -47,7 +47,13 @@ func experiments(o options) []experiment {
 		run: func(ctx context.Context, l *lab, rounds int) error { return l.http(ctx, rounds) },
 	})
 	all = append(all, ofPlans(o, mixtures(o))...)
-	return append(all, ofPlans(o, logging(server.EverySec, o.scaled(30_000), o.scaled(10_000), o.scaled(20_000)))...)
+	all = append(all, ofPlans(o, logging(server.EverySec, o.scaled(30_000), o.scaled(10_000), o.scaled(20_000)))...)
+	if o.quick {
+		for i := range all {
+			all[i].cost.once, all[i].cost.round = all[i].cost.once/4, all[i].cost.round/4
+		}
+	}
+	return all
 }
 
 // ofPlans gives plans what they have in common.
@@ -87,7 +93,7 @@ func inMemory(o options) []plan {
 func timed(o options) []plan {
 	return []plan{
 		{id: "pickup", work: work.Work{Kind: work.Pickup, Rate: 200, Seconds: o.short(10), Concurrency: 10}, cost: takes(20, 33)},
-		{id: "due", work: work.Work{Kind: work.Due, Jobs: o.scaled(10_000), Concurrency: 100, Seconds: o.short(3)}, cost: takes(14, 16)},
+		{id: "due", work: work.Work{Kind: work.Due, Jobs: o.scaled(10_000), Concurrency: 100, Seconds: o.short(4)}, cost: takes(14, 19)},
 		{id: "idle", work: work.Work{Kind: work.Idle, Queues: 3, Concurrency: 5, Seconds: o.short(20)}, rounds: min(o.rounds, 3), cost: takes(22, 66)},
 	}
 }
