@@ -9,6 +9,8 @@
 //	mutants    bugs planted in our own code, all of which the checker has to find
 //	inject     faults of the server, the host and the network
 //	promises   one experiment for each figure that the documentation states
+//	peers      the same for BullMQ and asynq, to compare
+//	campaign   runs all of it at its full size, and says how far it is
 //
 // "make faults" runs the small form of everything, "make campaign" the large
 // one. What came out is in results, and in docs/reliability.md from there.

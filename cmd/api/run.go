@@ -42,7 +42,7 @@ func run(ctx context.Context, env boot.Env) error {
 	return boot.WithOps(ctx, ops, health, func(ctx context.Context) error {
 		return apiapp.Run(ctx, c, apiapp.Host{
 			Logger: logger, Registry: registry, Health: health, Version: version,
-			Ready: func(string) { health.Serving() },
+			Ready: func(string) { boot.Settle(); health.Serving() },
 		})
 	})
 }

@@ -22,7 +22,7 @@ func (a *API) identify(next http.Handler) http.Handler {
 // credential is the key or token of a request; "" when there is none, or two
 // that differ.
 func credential(r *http.Request) string {
-	key := r.Header.Get("X-API-Key")
+	key := r.Header.Get(apiKeyHeader)
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return key

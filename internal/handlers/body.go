@@ -25,11 +25,17 @@ func (a *API) read(next http.Handler) http.Handler {
 			return
 		}
 		c.body = body
-		r.Body = io.NopCloser(bytes.NewReader(body))
+		r.Body = &memory{*bytes.NewReader(body)}
 		r.ContentLength = int64(len(body))
 		next.ServeHTTP(w, r)
 	})
 }
+
+// memory is a body that was read.
+type memory struct{ bytes.Reader }
+
+// Close implements io.Closer.
+func (*memory) Close() error { return nil }
 
 func (a *API) readBody(w http.ResponseWriter, r *http.Request, route *route) ([]byte, error) {
 	limit := a.o.BodyLimit
@@ -46,7 +52,7 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, route *route) ([]
 	if r.ContentLength > limit {
 		return nil, problem("too-large", "The body is over its limit.")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	body, err := readAll(http.MaxBytesReader(w, r.Body, limit), r.ContentLength)
 	if err != nil {
 		return nil, bodyProblem(err)
 	}
@@ -62,9 +68,23 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, route *route) ([]
 	return body, nil
 }
 
+// readAll reads a body. One whose length was told, and is small, is read into
+// just that much; nobody is believed who tells of much.
+func readAll(body io.Reader, length int64) ([]byte, error) {
+	if length <= 0 || length > 64<<10 {
+		return io.ReadAll(body)
+	}
+	text := make([]byte, length)
+	n, err := io.ReadFull(body, text)
+	return text[:n], err
+}
+
 // isType compares the media type, whatever its parameters; a charset must be
 // the one that JSON has.
 func isType(r *http.Request, want string) bool {
+	if r.Header.Get("Content-Type") == want { // as nearly everybody writes it
+		return true
+	}
 	got, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := parameters["charset"]
 	return err == nil && got == want && (charset == "" || strings.EqualFold(charset, "utf-8"))

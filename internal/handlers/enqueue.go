@@ -51,36 +51,30 @@ type AddHeaders struct {
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"The same key and body give the same answer, and no second job."`
 }
 
+// adding is a request whose body, of type B, asks for a job.
+type adding[B any] struct {
+	AddHeaders
+	Body B
+}
+
 type queuedOutput struct {
 	Location string `header:"Location" doc:"The statusUrl."`
 	Body     Queued
 }
 
-func (a *API) addEmail(ctx context.Context, in *struct {
-	AddHeaders
-	Body EmailRequest
-}) (*queuedOutput, error) {
+func (a *API) addEmail(ctx context.Context, in *adding[EmailRequest]) (*queuedOutput, error) {
 	return enqueue(ctx, a, "email", in.Body.EmailPayload, in.Body.Options)
 }
 
-func (a *API) addExport(ctx context.Context, in *struct {
-	AddHeaders
-	Body ExportRequest
-}) (*queuedOutput, error) {
+func (a *API) addExport(ctx context.Context, in *adding[ExportRequest]) (*queuedOutput, error) {
 	return enqueue(ctx, a, "export", in.Body.ExportPayload, in.Body.Options)
 }
 
-func (a *API) addReport(ctx context.Context, in *struct {
-	AddHeaders
-	Body ReportRequest
-}) (*queuedOutput, error) {
+func (a *API) addReport(ctx context.Context, in *adding[ReportRequest]) (*queuedOutput, error) {
 	return enqueue(ctx, a, "report", in.Body.ReportPayload, in.Body.Options)
 }
 
-func (a *API) addJob(ctx context.Context, in *struct {
-	AddHeaders
-	Body JobRequest
-}) (*queuedOutput, error) {
+func (a *API) addJob(ctx context.Context, in *adding[JobRequest]) (*queuedOutput, error) {
 	t, err := a.typeOf(in.Body.Type)
 	if err != nil {
 		return nil, err

@@ -14,14 +14,19 @@ const maxGlanceNumber = 300
 // as keys with escapes, numbers with exponents and large objects, the door has a
 // closer look, and the words for what is wrong.
 func glance(body []byte) bool {
-	p := glancer{text: body}
+	p := glancer{scanner: scanner{text: body}}
 	return p.walk()
 }
 
-// glancer is valid JSON that is looked through from left to right.
-type glancer struct {
+// scanner is a place in valid JSON that is looked through from left to right.
+type scanner struct {
 	text []byte
 	at   int
+}
+
+// glancer is a scanner that knows which objects and arrays it is in.
+type glancer struct {
+	scanner
 
 	keys   [maxGlanceKeys][]byte // of the open objects, the outermost first
 	known  int                   // how many of them are in use
@@ -83,7 +88,7 @@ func (p *glancer) str() bool {
 }
 
 // quoted is the inside of the string that begins here.
-func (p *glancer) quoted() (text []byte, escaped bool) {
+func (p *scanner) quoted() (text []byte, escaped bool) {
 	begin := p.at + 1
 	for p.at = begin; p.text[p.at] != '"'; p.at++ {
 		if p.text[p.at] == '\\' {

@@ -26,17 +26,24 @@ var (
 	traceparent = regexp.MustCompile(`^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
 )
 
+// Names of headers in the form that net/http gives them: others are changed into
+// it each time.
+const (
+	requestIDHeader = "X-Request-Id"
+	apiKeyHeader    = "X-Api-Key"
+)
+
 // begin makes the call, and shows its id.
 func (a *API) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{id: r.Header.Get("X-Request-ID"), client: a.clientOf(r), pattern: "unmatched"}
+		c := &call{id: r.Header.Get(requestIDHeader), client: a.clientOf(r), pattern: "unmatched"}
 		if !saneID.MatchString(c.id) {
 			c.id = rand.Text()
 		}
 		if text := r.Header.Get("Traceparent"); traceparent.MatchString(text) {
 			c.traceText = text
 		}
-		w.Header().Set("X-Request-ID", c.id)
+		w.Header().Set(requestIDHeader, c.id)
 		next.ServeHTTP(w, r.WithContext(withCall(r.Context(), c)))
 	})
 }

@@ -16,7 +16,10 @@ import (
 	"github.com/tandemq/tandem/internal/store"
 )
 
-const problemJSON = "application/problem+json"
+const (
+	jsonType    = "application/json"
+	problemJSON = "application/problem+json"
+)
 
 // Problem is every error that a client sees (RFC 9457).
 type Problem struct {

@@ -14,7 +14,11 @@ func (a *API) newLimiter(name string, rate Rate) *limiter {
 	if rate.Count <= 0 {
 		return nil
 	}
-	var options []httprate.Option
+	// As net/http writes them: others are changed into that each time.
+	options := []httprate.Option{httprate.WithResponseHeaders(httprate.ResponseHeaders{
+		Limit: "X-Ratelimit-Limit", Remaining: "X-Ratelimit-Remaining", Increment: "X-Ratelimit-Increment",
+		Reset: "X-Ratelimit-Reset", RetryAfter: "Retry-After",
+	})}
 	if a.o.Counter != nil {
 		options = append(options, httprate.WithLimitCounter(a.o.Counter(name)))
 	}

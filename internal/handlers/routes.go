@@ -31,6 +31,7 @@ type route struct {
 	id, summary string
 	status      int // of success
 	add         func(a *API, r *route)
+	short       shortcut // nil for most
 }
 
 // routes is the whole API: every address, and who may call it.
@@ -44,13 +45,13 @@ func (a *API) routes() []*route {
 			id: "verify", summary: "Confirm an address", status: 200, add: plain((*API).verify, docVerify)},
 
 		{method: "POST", path: "/api/v1/emails", scope: WriteJobs, body: jsonBody, idempotent: true,
-			id: "add-email", summary: "Send a mail", status: 202, add: typed((*API).addEmail)},
+			id: "add-email", summary: "Send a mail", status: 202, add: queueing((*API).addEmail)},
 		{method: "POST", path: "/api/v1/exports", scope: WriteJobs, body: jsonBody, idempotent: true,
-			id: "add-export", summary: "Make a file of rows", status: 202, add: typed((*API).addExport)},
+			id: "add-export", summary: "Make a file of rows", status: 202, add: queueing((*API).addExport)},
 		{method: "POST", path: "/api/v1/reports", scope: WriteJobs, body: jsonBody, idempotent: true,
-			id: "add-report", summary: "Make a report", status: 202, add: typed((*API).addReport)},
+			id: "add-report", summary: "Make a report", status: 202, add: queueing((*API).addReport)},
 		{method: "POST", path: "/api/v1/jobs", scope: WriteJobs, body: jsonBody, idempotent: true,
-			id: "add-job", summary: "Add a job of any type", status: 202, add: typed((*API).addJob)},
+			id: "add-job", summary: "Add a job of any type", status: 202, add: queueing((*API).addJob)},
 		{method: "POST", path: "/api/v1/jobs/bulk", scope: WriteJobs, body: bulkBody, idempotent: true, patience: 30 * time.Second,
 			id: "add-jobs", summary: "Add up to 1,000 jobs", status: 202, add: typed((*API).addBulk)},
 

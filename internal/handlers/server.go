@@ -116,7 +116,7 @@ func (a *API) mount() error {
 	if err := a.render(); err != nil {
 		return err
 	}
-	a.handler = chain(a.router, a.begin, a.observe, a.secure, a.hosts, a.cors, a.route, crossOrigin, a.bounded,
+	a.handler = chain(a.shorten(a.router), a.begin, a.observe, a.secure, a.hosts, a.cors, a.route, crossOrigin, a.bounded,
 		a.identify, a.limit, a.authorise, a.read, a.deadline, a.idempotent)
 	return nil
 }

@@ -57,6 +57,7 @@ type TCPProxy struct {
 	mu    sync.Mutex // guards the fields below
 	rule  func(args []string) Action
 	cuts  int
+	whole int // bytes of the reply that was cut last
 	conns map[*link]bool
 	gate  chan struct{} // closed while traffic flows
 	pace  Pace
@@ -109,6 +110,14 @@ func (p *TCPProxy) Cuts() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.cuts
+}
+
+// Whole is how many bytes the reply had that was cut last: a CutReply of as many
+// lets all of it through. It is known as soon as the client has seen the cut.
+func (p *TCPProxy) Whole() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.whole
 }
 
 // Stall stops all traffic in both directions and leaves the connections open, as
@@ -216,6 +225,12 @@ func (p *TCPProxy) decide(args []string) Action {
 	return action
 }
 
+func (p *TCPProxy) measure(bytes int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.whole = bytes
+}
+
 func (p *TCPProxy) hold(bytes int) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -298,6 +313,7 @@ func (l *link) replies() {
 		}
 		action := <-l.orders
 		if action.kind == "cut" {
+			l.proxy.measure(len(raw))
 			raw = raw[:min(action.keep, len(raw))]
 		}
 		if l.pass(l.client, raw) != nil || action.kind == "cut" {

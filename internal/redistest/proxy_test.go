@@ -29,6 +29,9 @@ func TestProxyCutsTheReplyAfterTheWorkIsDone(t *testing.T) {
 			if proxy.Cuts() != 1 {
 				t.Errorf("%d cuts, want 1", proxy.Cuts())
 			}
+			if want := len(":2\r\n"); proxy.Whole() != want {
+				t.Errorf("the whole reply had %d bytes, want %d", proxy.Whole(), want)
+			}
 		})
 	}
 }

@@ -25,6 +25,10 @@ type Rules struct {
 	// Recovery is how long a job may wait for its next start when its process has
 	// died; 0 is no bound.
 	Recovery time.Duration
+	// Forgets: a primary that is replaced may take outcomes and renewals with it that
+	// were accepted. Such a job runs again, and may do so while its attempt on the old
+	// primary is not over; nothing is said of second starts and second finishes.
+	Forgets bool
 	// Ignore are ids that a fault put there or broke: nothing is promised of them.
 	Ignore map[string]bool
 }
@@ -76,7 +80,7 @@ func (j *judge) answers() {
 		if a.doubts > 0 {
 			j.report.Unsure++
 		}
-		if a.denied != "" {
+		if a.denied != "" && !j.ignored(a) {
 			j.report.find(FalseError, key, "denied: %s", a.denied)
 		}
 		if a.known {
@@ -84,6 +88,11 @@ func (j *judge) answers() {
 		}
 		j.acked(a)
 	}
+}
+
+// ignored reports that a fault put something else under an id of the job.
+func (j *judge) ignored(a *asked) bool {
+	return j.rules.Ignore[a.key] || slices.ContainsFunc(a.ids, func(id string) bool { return j.rules.Ignore[id] })
 }
 
 // acked checks that a promise was kept.
@@ -188,7 +197,7 @@ func (j *judge) attempts(id string, l *life) {
 	slices.SortFunc(l.starts, func(a, b start) int { return cmp.Or(cmp.Compare(a.n, b.n), cmp.Compare(a.at, b.at)) })
 	for i := 1; i < len(l.starts); i++ {
 		before, next := l.starts[i-1], l.starts[i]
-		if !j.over(l, before, next.at) {
+		if !j.rules.Forgets && !j.over(l, before, next.at) {
 			j.report.find(SecondStart, id, "attempt %d began in %d at %d; attempt %d in %d (%s, since %d) was not over, its lease held until %d",
 				next.n, next.pid, next.at, before.n, before.pid, before.token, before.at, l.leaseOf(before.token))
 		}
@@ -255,13 +264,15 @@ func (j *judge) outcome(id string, l *life) {
 			j.report.Refused++
 		}
 	}
-	if len(l.finals) > 1 || accepted > 1 {
+	if (len(l.finals) > 1 || accepted > 1) && !j.rules.Forgets {
 		j.report.find(Finishes, id, "the queue tells of %v, workers of %d accepted outcomes", l.finals, accepted)
 	}
 	j.report.Repeated += max(0, l.effects-1)
 	result := j.settled(id)
-	j.agree(id, l, result)
-	j.zombies(id, l)
+	if !j.rules.Forgets {
+		j.agree(id, l, result)
+		j.zombies(id, l)
+	}
 	a := j.asked[l.key]
 	if result == "" || a == nil {
 		return

@@ -75,7 +75,14 @@ func TestEachKindOfFinding(t *testing.T) {
 			without: "R id", more: "6000000 L id v:1 2 9000000\n6000001 S k id v:1 2\n6000002 R id v:1\n",
 			lines: strings.Replace(good, "31 S", "7000000 S", 1),
 		},
-		"two finishes in the stream":                   {more: "60 V id completed \"\"\n", want: one(check.Finishes)},
+		"two finishes in the stream":                    {more: "60 V id completed \"\"\n", want: one(check.Finishes)},
+		"two finishes where the first may be forgotten": {more: "60 V id completed \"\"\n", rules: check.Rules{Forgets: true}},
+		"a second start where a renewal may be forgotten": {
+			without: "R id", more: "45 L id u:1 2 5000045\n46 S k id u:1 2\n", rules: check.Rules{Forgets: true},
+		},
+		"a lost job where outcomes may be forgotten": {
+			lines: "1 P 1 produce start\n10 I k completed 100 0\n20 A k id 0\n", rules: check.Rules{Forgets: true}, want: one(check.Lost),
+		},
 		"two finishes told to workers":                 {more: "60 E id 2 completed \"\"\n", want: one(check.Finishes)},
 		"a worker and the queue tell different things": {more: "60 V id failed \"\"\n", without: "V id completed", want: map[check.Kind]int{check.Finishes: 1, check.Innocent: 1}},
 		"a failure of a job that does not fail": {

@@ -52,6 +52,7 @@ func TestOneOfTwoReplicasIsNotEnough(t *testing.T) {
 	if !*campaign {
 		return // it takes many failovers to see
 	}
+	t.Parallel()
 	f := failing{replicas: 1, faults: everyKind, failovers: 50, each: 2_000}
 	all := f.run(t)
 	report(t, promises.Row{
@@ -88,6 +89,7 @@ func (f failing) run(t *testing.T) (all losses) {
 	for done := 0; done < f.failovers; done += 10 {
 		some := f.some(t, group, queues, r, done, min(done+10, f.failovers))
 		all.acked, all.gone = all.acked+some.acked, all.gone+some.gone
+		tell(t, "%d of %d failovers, %d acknowledged, %d lost", min(done+10, f.failovers), f.failovers, all.acked, all.gone)
 	}
 	return all
 }

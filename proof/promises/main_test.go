@@ -81,6 +81,14 @@ func onTime(row promises.Row, limits ...limit) promises.Row {
 	return row
 }
 
+// tell says how far an experiment is that takes minutes.
+func tell(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if *campaign {
+		fmt.Printf("progress: %s: %s\n", t.Name(), fmt.Sprintf(format, args...))
+	}
+}
+
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
 
 func must(t *testing.T, err error) {

@@ -29,7 +29,7 @@ type cutting struct {
 // not synced what the disk likes.
 func TestNoAcknowledgedJobIsLostInPowerCuts(t *testing.T) {
 	t.Parallel()
-	c := cutting{sync: "always", rewrites: true, torn: true, cuts: sized(3, 100), each: sized(3500, 10_200)}
+	c := cutting{sync: "always", rewrites: true, torn: true, cuts: sized(3, 100), each: sized(3500, 11_200)}
 	all := c.run(t)
 	report(t, promises.Row{
 		Name: "202s lost in power cuts", Goal: "0", Measured: fmt.Sprint(all.gone), N: all.acked,
@@ -71,6 +71,7 @@ func (c cutting) run(t *testing.T) (all losses) {
 		some := c.some(t, disk, queues, r, min(left, 10))
 		all.acked, all.gone, all.bytes = all.acked+some.acked, all.gone+some.gone, all.bytes+some.bytes
 		must(t, disk.Client(t).FlushAll(t.Context()).Err())
+		tell(t, "%d cuts to go, %d acknowledged, %d lost", max(left-10, 0), all.acked, all.gone)
 	}
 	return all
 }

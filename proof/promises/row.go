@@ -46,6 +46,19 @@ func (r Row) Save(dir string) error {
 	return nil
 }
 
+// Load reads the row of an experiment from a directory.
+func Load(dir, name string) (Row, error) {
+	var r Row
+	text, err := os.ReadFile(filepath.Join(dir, Row{Name: name}.file()))
+	if err != nil {
+		return r, fmt.Errorf("load row: %w", err)
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("load row %q: %w", name, err)
+	}
+	return r, nil
+}
+
 // file is the experiment's name as a file name.
 func (r Row) file() string {
 	words := strings.FieldsFunc(strings.ToLower(r.Name), func(c rune) bool {

@@ -24,6 +24,12 @@ func TestARowIsSavedUnderTheNameOfItsExperiment(t *testing.T) {
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("file (-want +got):\n%s", diff)
 	}
+	if loaded, err := Load(dir, row.Name); err != nil || loaded != row {
+		t.Errorf("loaded %+v, error %v", loaded, err)
+	}
+	if _, err := Load(dir, "another"); err == nil {
+		t.Error("a row that was never saved was loaded")
+	}
 }
 
 func TestQuantiles(t *testing.T) {

@@ -116,7 +116,8 @@ func TestEveryFaultIsSurvived(t *testing.T) {
 				t.Parallel()
 				w := make(t)
 				p := newPair(t, w.options)
-				for range sized(1, 10) {
+				for round := range sized(1, 10) {
+					tell(t, "round %d", round+1)
 					for _, fault := range w.faults {
 						p.through(t, fault)
 					}

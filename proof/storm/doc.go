@@ -12,6 +12,9 @@
 // producers, so that faults overlap but nobody revives a server that another
 // fault has just killed.
 //
+// A Ground puts Sentinels or a Cluster in the place of the one server. Its primaries
+// are replaced, or its slots move, while workers die.
+//
 // When the plan is over everything heals, the queue is given time to become
 // empty, and the ledgers and the census are judged by package check.
 package storm

@@ -2,7 +2,6 @@ package storm
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"syscall"
 	"time"
@@ -84,20 +83,44 @@ func (s *Site) OfServer() Lane {
 		inject.Full(server, span(200*time.Millisecond, time.Second)),
 		inject.Busy(server, span(200*time.Millisecond, time.Second)),
 		s.Server.SlowSync(span(5*time.Millisecond, 20*time.Millisecond), span(500*time.Millisecond, time.Second)),
+		do("corrupt record", s.corrupt),
 	}
 	return Lane{Name: "server", Faults: faults}
 }
 
-// returning notes the moment at which the server is back.
+// corrupt overwrites a field of a job that waits. Nothing is promised of that one
+// from then on, but that it stops nobody else.
+func (s *Site) corrupt(ctx context.Context, r *rand.Rand) error {
+	struck := false
+	told := func(id, _ string) {
+		struck = true
+		s.ignored.Store(id, true)
+	}
+	err := inject.Corrupt(s.Server.Instance, inject.Record{Prefix: s.prefix, Queue: queue}, told).Do(ctx, r)
+	if err == nil && !struck {
+		return errMissed
+	}
+	return err
+}
+
+// returning notes the moment at which the server is back, and lets a job begin
+// before the next fault of the lane: how long that takes is one of the figures.
 func (s *Site) returning(f inject.Fault) inject.Fault {
 	return do(f.Name, func(ctx context.Context, r *rand.Rand) error {
 		if err := f.Do(ctx, r); err != nil {
 			return err
 		}
+		back := time.Now()
 		s.book.Add(ledger.Entry{Kind: ledger.Fault, Text: f.Name, Word: "up"})
+		for time.Since(back) < mercy && s.follower.active.Load() <= back.UnixMilli() {
+			pause(ctx, 5*time.Millisecond)
+		}
 		return nil
 	})
 }
+
+// mercy is how long the server is spared for that at most.
+const mercy = 3 * time.Second
 
 // everything dies at the same moment.
 func (s *Site) everything(crash inject.Fault) inject.Fault {
@@ -209,6 +232,3 @@ func (s *Site) slow(ctx context.Context, r *rand.Rand) error {
 	pace := redistest.Pace{Delay: between(r, 5*time.Millisecond, 100*time.Millisecond)}
 	return inject.Slow(s.oneWorker(r).proxy, pace, inject.Span{Min: time.Second, Max: 2 * time.Second}).Do(ctx, r)
 }
-
-// String names a site by its address, for logs.
-func (s *Site) String() string { return fmt.Sprintf("site at %s", s.Server.Addr) }

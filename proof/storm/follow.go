@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,12 +19,28 @@ import (
 // witness that no worker can talk to: an outcome whose worker died before it
 // could write a line is seen here.
 type follower struct {
-	client *redis.Client
+	client redis.UniversalClient
 	stream string
 	book   *ledger.Writer
 	last   string
-	seen   map[string]bool // ids that were read
-	ends   atomic.Int64    // of jobs, told so far
+	seen   map[eventID]struct{} // what was read
+	ends   atomic.Int64         // of jobs, told so far
+	active atomic.Int64         // ms of the server's clock when a job began last
+}
+
+// eventID is the id of an entry of a stream, as small as it can be: a long storm
+// has millions. An id that is no id is the zero one.
+type eventID struct{ ms, seq uint64 }
+
+func eventIDOf(text string) (id eventID) {
+	ms, seq, _ := strings.Cut(text, "-")
+	var msErr, seqErr error
+	id.ms, msErr = strconv.ParseUint(ms, 10, 64)
+	id.seq, seqErr = strconv.ParseUint(seq, 10, 64)
+	if msErr != nil || seqErr != nil {
+		return eventID{}
+	}
+	return id
 }
 
 // follow reads until ctx ends, through every outage.
@@ -34,8 +52,9 @@ func (f *follower) follow(ctx context.Context) {
 	}
 }
 
-// finish reads what is left and says whether all of the stream was read.
-func (f *follower) finish(ctx context.Context) error {
+// finish reads what is left, and says whether all of the stream was read when that
+// can be told.
+func (f *follower) finish(ctx context.Context, all bool) error {
 	for {
 		n, err := f.page(ctx, -1)
 		if err != nil {
@@ -44,6 +63,9 @@ func (f *follower) finish(ctx context.Context) error {
 		if n == 0 {
 			break
 		}
+	}
+	if !all {
+		return nil
 	}
 	return f.unread(ctx)
 }
@@ -58,7 +80,7 @@ func (f *follower) unread(ctx context.Context) error {
 			return fmt.Errorf("read events again: %w", err)
 		}
 		for _, m := range entries {
-			if !f.seen[m.ID] {
+			if _, read := f.seen[eventIDOf(m.ID)]; !read {
 				missing, first = missing+1, cmp.Or(first, m.ID)
 			}
 		}
@@ -89,9 +111,11 @@ func (f *follower) page(ctx context.Context, block time.Duration) (int, error) {
 
 func (f *follower) tell(m redis.XMessage) {
 	f.last = m.ID
-	f.seen[m.ID] = true
+	f.seen[eventIDOf(m.ID)] = struct{}{}
 	name, _ := m.Values["event"].(string)
 	switch name {
+	case "active":
+		f.active.Store(int64(eventIDOf(m.ID).ms))
 	case "completed", "failed", "stalled", "delayed":
 		if name == "completed" || name == "failed" {
 			f.ends.Add(1)

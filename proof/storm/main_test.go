@@ -21,6 +21,7 @@ var (
 	jobCount = flag.Int("jobs", 52_000, "how many jobs it has")
 	lasting  = flag.Duration("for", 3*time.Minute, "how long it may be")
 	out      = flag.String("out", "", "`directory` for the rows of the table")
+	evidence = flag.String("evidence", "", "`directory` in which the ledgers of a storm that found something stay")
 )
 
 // subject is the program under test, built once.

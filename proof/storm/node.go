@@ -19,7 +19,7 @@ func Node(client string, lease, wrong time.Duration) func(url, dir string) []str
 			return nil
 		}
 		return []string{
-			"node", "node/worker.mjs", modules, client, url, prefix, queue, dir,
+			"node", "node/worker.mjs", modules, client, url, "bull", queue, dir,
 			strconv.FormatInt(lease.Milliseconds(), 10), strconv.FormatInt(wrong.Milliseconds(), 10),
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type Lane struct {
 // Step is one fault of a plan.
 type Step struct {
 	Gap   time.Duration // after the one before has healed
+	At    time.Duration // since the plan began, and not before the one before has healed
 	Fault int           // its place in the lane
 	Seed  uint64        // decides its details
 }
@@ -52,6 +54,25 @@ func Draw(seed uint64, n int, longestGap time.Duration, lanes ...Lane) *Plan {
 	return p
 }
 
+// Spread makes a plan of n faults like Draw, each of which has its moment within
+// lasting: the plan takes that long, whatever its faults take. What is late because
+// the fault before it in the lane has not healed follows that at once.
+func Spread(seed uint64, n int, lasting time.Duration, lanes ...Lane) *Plan {
+	p := Draw(seed, n, 0, lanes...)
+	r := rand.New(rand.NewPCG(seed, 2))
+	for _, steps := range p.Steps {
+		moments := make([]time.Duration, len(steps))
+		for i := range moments {
+			moments[i] = time.Duration(r.Int64N(lasting.Milliseconds()+1)) * time.Millisecond
+		}
+		slices.Sort(moments)
+		for i := range steps {
+			steps[i].At = moments[i]
+		}
+	}
+	return p
+}
+
 // String lists the plan, a line for each lane.
 func (p *Plan) String() string {
 	var b strings.Builder
@@ -59,11 +80,19 @@ func (p *Plan) String() string {
 	for i, lane := range p.Lanes {
 		fmt.Fprintf(&b, "  %s:", lane.Name)
 		for _, step := range p.Steps[i] {
-			fmt.Fprintf(&b, " +%s %s", step.Gap, lane.Faults[step.Fault].Name)
+			fmt.Fprintf(&b, " %s %s", step.when(), lane.Faults[step.Fault].Name)
 		}
 		b.WriteByte('\n')
 	}
 	return b.String()
+}
+
+// when says +gap or @moment.
+func (s Step) when() string {
+	if s.At > 0 {
+		return "@" + s.At.String()
+	}
+	return "+" + s.Gap.String()
 }
 
 // errMissed is the end of a fault that found nothing to happen to.
@@ -73,16 +102,18 @@ var errMissed = errors.New("nothing came by in time")
 func (s *Site) Run(ctx context.Context, p *Plan) {
 	s.tb.Helper()
 	s.tb.Log(p)
+	begun := time.Now()
 	var lanes sync.WaitGroup
 	for i, lane := range p.Lanes {
 		lanes.Go(func() {
 			for _, step := range p.Steps[i] {
-				pause(ctx, step.Gap)
+				pause(ctx, max(step.Gap, time.Until(begun.Add(step.At))))
 				s.strike(ctx, lane.Faults[step.Fault], step.Seed)
 			}
 		})
 	}
 	lanes.Wait()
+	s.stormed.Store(true)
 }
 
 // strike does one fault and writes it down.
@@ -96,6 +127,7 @@ func (s *Site) strike(ctx context.Context, f inject.Fault, seed uint64) {
 		s.missed.Add(1)
 		return
 	}
+	s.struck.Add(1)
 	s.book.Add(ledger.Entry{At: begin, Kind: ledger.Fault, Text: f.Name, Word: "begin"})
 	s.book.Add(ledger.Entry{Kind: ledger.Fault, Text: f.Name, Word: "end"})
 	if err != nil {

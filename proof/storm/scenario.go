@@ -38,7 +38,10 @@ func (sc Scenario) Run(tb testing.TB, subject string, scripts fs.FS, seed uint64
 	plan := Draw(seed, sc.steps, sc.gap, sc.lanes(site)...)
 	site.Start()
 	site.Run(tb.Context(), plan)
-	report := site.Finish(tb.Context())
+	report, err := site.Finish(tb.Context())
+	if err != nil {
+		tb.Fatalf("storm: %v; problems: %v", err, site.Problems())
+	}
 	return Outcome{report, site.Problems()}
 }
 

@@ -30,7 +30,7 @@ func TestNothingGrows(t *testing.T) {
 	t.Parallel()
 	lasting := 40 * time.Second
 	if *campaign {
-		lasting = 10 * time.Minute
+		lasting = 6 * time.Minute
 	}
 	outcome := storm.Soak(lasting).Run(t, subject, nil, *seed)
 	t.Log(outcome.Report)

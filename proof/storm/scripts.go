@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// scriptNames reads the queue's scripts as its broker does and returns their
+// ScriptNames reads the queue's scripts as its broker does and returns their
 // names by the digest that EVALSHA has, so that a proxy knows what it carries.
-func scriptNames(files fs.FS) (map[string]string, error) {
+func ScriptNames(files fs.FS) (map[string]string, error) {
 	found, err := fs.Glob(files, "*.lua")
 	if err != nil || len(found) == 0 {
 		return nil, fmt.Errorf("no scripts in %v: %w", files, err)

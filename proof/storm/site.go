@@ -3,6 +3,7 @@ package storm
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +27,7 @@ import (
 // Setup says what stands on a site.
 type Setup struct {
 	Subject string        // the program
+	Ground  *Ground       // where Redis is; nil is a server of the site's own, behind proxies
 	Scripts fs.FS         // the queue's scripts that it has; nil for those of this tree
 	Lease   time.Duration // 0 is what is shipped
 	Workers int           // processes
@@ -37,28 +40,34 @@ type Setup struct {
 	// Chunk is how many jobs one producer process adds, and Chunks how many such
 	// processes have to come to their end.
 	Chunk, Chunks int
+	// Steady lets producers go on for as long as the plan happens, however many
+	// have come to their end.
+	Steady bool
 
 	Rules check.Rules
 	// Patience is how long nothing may end, when all has healed, before what is
 	// left is called stuck.
 	Patience time.Duration
+
+	// Dir is where the ledgers go, and stay; "" is a directory of the test's own.
+	Dir string
+	// Tell hears every so often how far the storm is; nil is nobody.
+	Tell func(string)
 }
 
-const (
-	prefix = "bull"
-	queue  = "storm"
-)
+const queue = "storm"
 
 // Site is a Redis and the processes around it.
 type Site struct {
-	Server *inject.Disk
+	Server *inject.Disk // nil where the ground is another
 
 	tb       testing.TB
 	setup    Setup
 	dir      string
 	book     *ledger.Writer
 	scripts  map[string]string
-	client   *redis.Client
+	client   redis.UniversalClient
+	prefix   string
 	follower *follower
 
 	workers    []*slot
@@ -72,7 +81,9 @@ type Site struct {
 
 	chunks   atomic.Int64 // producer processes started
 	done     atomic.Int64 // that came to their end
+	struck   atomic.Int64 // faults that happened
 	missed   atomic.Int64 // faults that found nothing to happen to
+	stormed  atomic.Bool  // the plan is over
 	mu       sync.Mutex   // guards problems
 	problems []string
 	trapping sync.Mutex // guards traps
@@ -86,25 +97,31 @@ const ScriptsDir = "../../internal/jobs/internal/broker/scripts"
 // New starts the server of a site and opens its books.
 func New(tb testing.TB, setup Setup) *Site {
 	tb.Helper()
-	s := &Site{tb: tb, setup: setup, dir: tb.TempDir(), traps: map[*trap][]*slot{}}
-	s.Server = inject.NewDisk(tb, append(inject.Config(), "appendonly yes", "appendfsync always", "maxmemory-policy noeviction")...)
-	s.client = s.Server.Client(tb)
+	s := &Site{tb: tb, setup: setup, dir: setup.Dir, traps: map[*trap][]*slot{}}
+	if s.dir == "" {
+		s.dir = tb.TempDir()
+	}
+	if setup.Ground == nil {
+		s.Server = inject.NewDisk(tb, durable()...)
+		s.client, s.prefix = s.Server.Client(tb), "bull"
+	} else {
+		s.client, s.prefix = setup.Ground.client, setup.Ground.prefix
+	}
 	var err error
 	if s.setup.Scripts == nil {
 		s.setup.Scripts = os.DirFS(ScriptsDir)
 	}
 	s.setup.Lease = cmp.Or(s.setup.Lease, worker.DefaultLockDuration)
-	if s.scripts, err = scriptNames(s.setup.Scripts); err != nil {
+	if s.scripts, err = ScriptNames(s.setup.Scripts); err != nil {
 		tb.Fatalf("storm: %v", err)
 	}
 	if s.book, err = ledger.Open(s.dir, "storm"); err != nil {
 		tb.Fatalf("storm: %v", err)
 	}
-	meta := prefix + ":" + queue + ":meta"
-	if err := s.client.HSet(tb.Context(), meta, "opts.maxLenEvents", "500000").Err(); err != nil {
+	if err := s.client.HSet(tb.Context(), s.base()+"meta", "opts.maxLenEvents", "500000").Err(); err != nil {
 		tb.Fatalf("storm: %v", err)
 	}
-	s.follower = &follower{client: s.client, stream: prefix + ":" + queue + ":events", book: s.book, last: "0", seen: map[string]bool{}}
+	s.follower = &follower{client: s.client, stream: s.base() + "events", book: s.book, last: "0", seen: map[eventID]struct{}{}}
 	return s
 }
 
@@ -113,6 +130,9 @@ func (s *Site) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopFollow = cancel
 	s.following.Go(func() { s.follower.follow(ctx) })
+	if s.setup.Tell != nil {
+		s.following.Go(func() { s.tell(ctx) })
+	}
 	for i := range s.setup.Workers {
 		s.addWorker(fmt.Sprint("worker ", i), s.workLine)
 	}
@@ -133,8 +153,15 @@ func (s *Site) addWorker(role string, line func(url string) []string) {
 	s.work.Go(k.keep)
 }
 
+// base is what every key of the queue begins with.
+func (s *Site) base() string { return s.prefix + ":" + queue + ":" }
+
 func (s *Site) common(mode, url string) []string {
-	return []string{s.setup.Subject, mode, "-redis", url, "-prefix", prefix, "-queue", queue, "-ledger", s.dir}
+	line := []string{s.setup.Subject, mode, "-prefix", s.prefix, "-queue", queue, "-ledger", s.dir}
+	if s.setup.Ground != nil {
+		return append(line, s.setup.Ground.flags...)
+	}
+	return append(line, "-redis", url)
 }
 
 func (s *Site) workLine(url string) []string {
@@ -152,7 +179,9 @@ func (s *Site) produceLine(url string) []string {
 		"-n", strconv.Itoa(s.setup.Chunk), "-name", fmt.Sprint("p", n), "-seed", strconv.FormatInt(n, 10)), s.setup.Produce...)
 }
 
-func (s *Site) produced() bool { return s.done.Load() >= int64(s.setup.Chunks) }
+func (s *Site) produced() bool {
+	return s.done.Load() >= int64(s.setup.Chunks) && (s.stormed.Load() || !s.setup.Steady)
+}
 
 // problem notes what no fault explains.
 func (s *Site) problem(format string, args ...any) {
@@ -162,10 +191,11 @@ func (s *Site) problem(format string, args ...any) {
 }
 
 // Finish waits until the producers have come to their end and the queue is
-// empty, stops everything in good order, and judges.
-func (s *Site) Finish(ctx context.Context) *check.Report {
+// empty, stops everything in good order, and judges. The error is of a server, or
+// of ledgers, that could not be read, so that nothing can be said.
+func (s *Site) Finish(ctx context.Context) (*check.Report, error) {
 	s.tb.Helper()
-	s.adding.Wait()
+	s.awaitProducers()
 	s.awaitEmpty(ctx)
 	for _, k := range s.workers {
 		if err := k.end(); err != nil {
@@ -175,7 +205,7 @@ func (s *Site) Finish(ctx context.Context) *check.Report {
 	s.work.Wait()
 	s.stopFollow()
 	s.following.Wait()
-	if err := s.follower.finish(ctx); err != nil {
+	if err := s.follower.finish(ctx, !s.setup.Rules.Forgets); err != nil {
 		s.problem("%v", err)
 	}
 	if err := s.book.Close(); err != nil {
@@ -184,11 +214,15 @@ func (s *Site) Finish(ctx context.Context) *check.Report {
 	return s.judge(ctx)
 }
 
-func (s *Site) judge(ctx context.Context) *check.Report {
+func (s *Site) judge(ctx context.Context) (*check.Report, error) {
 	s.tb.Helper()
-	c, err := census.Take(ctx, s.client, prefix, queue)
+	client, err := s.holder(ctx)
 	if err != nil {
-		s.tb.Fatalf("storm: %v", err)
+		return nil, err
+	}
+	c, err := census.Take(ctx, client, s.prefix, queue)
+	if err != nil {
+		return nil, fmt.Errorf("take the census: %w", err)
 	}
 	rules := s.setup.Rules
 	rules.Ignore = map[string]bool{}
@@ -198,10 +232,23 @@ func (s *Site) judge(ctx context.Context) *check.Report {
 	})
 	report, err := check.Check(ledger.ReadDir(s.dir), c, rules)
 	if err != nil {
-		s.tb.Fatalf("storm: %v", err)
+		return nil, fmt.Errorf("read the ledgers: %w", err)
 	}
 	s.explain(report)
-	return report
+	return report, nil
+}
+
+// holder is a client of the one server that holds the queue.
+func (s *Site) holder(ctx context.Context) (redis.UniversalClient, error) {
+	cluster, ok := s.client.(*redis.ClusterClient)
+	if !ok {
+		return s.client, nil
+	}
+	node, err := cluster.MasterForKey(ctx, s.base()+"meta")
+	if err != nil {
+		return nil, fmt.Errorf("find who holds the queue: %w", err)
+	}
+	return node, nil
 }
 
 // explain shows what the ledgers tell of the first jobs that something is wrong
@@ -233,6 +280,47 @@ func (s *Site) explain(report *check.Report) {
 // an error, a fault that did not heal. Call it after Finish.
 func (s *Site) Problems() []string { return s.problems }
 
+// awaitProducers waits until the producers have come to their end. Where nothing
+// is added and nothing ends any more, they are stopped and what there is is judged.
+func (s *Site) awaitProducers() {
+	ended := make(chan struct{})
+	go func() {
+		s.adding.Wait()
+		close(ended)
+	}()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	progress, since := s.progress(), time.Now()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-ticker.C:
+		}
+		if now := s.progress(); now != progress {
+			progress, since = now, time.Now()
+		}
+		if time.Since(since) > s.setup.Patience+time.Minute {
+			s.problem("the producers come to no end: %d of %d chunks are done", s.done.Load(), s.setup.Chunks)
+			s.dismiss(s.producers)
+			<-ended
+			return
+		}
+	}
+}
+
+// progress grows whenever something is added or ends.
+func (s *Site) progress() int64 { return s.done.Load() + s.follower.ends.Load() }
+
+// dismiss stops processes that would not stop by themselves.
+func (s *Site) dismiss(slots []*slot) {
+	for _, k := range slots {
+		if err := errors.Join(k.end(), k.signal(syscall.SIGKILL)); err != nil {
+			s.problem("%v", err)
+		}
+	}
+}
+
 // awaitEmpty waits until nothing waits, runs or is put off. A queue in which no
 // job ends for as long as the setup's patience is judged as it is.
 func (s *Site) awaitEmpty(ctx context.Context) {
@@ -248,8 +336,24 @@ func (s *Site) awaitEmpty(ctx context.Context) {
 	}
 }
 
+// tell says how far the storm is, until ctx ends.
+func (s *Site) tell(ctx context.Context) {
+	begun := time.Now()
+	for pause(ctx, tellEvery); ctx.Err() == nil; pause(ctx, tellEvery) {
+		waiting := "?" // the server is away just now
+		if n, err := s.left(ctx); err == nil {
+			waiting = strconv.FormatInt(n, 10)
+		}
+		s.setup.Tell(fmt.Sprintf("%s: %d faults (%d found nothing to happen to), %d of %d chunks added, %d jobs ended, %s in line",
+			time.Since(begun).Truncate(time.Second), s.struck.Load(), s.missed.Load(), s.done.Load(), s.setup.Chunks, s.follower.ends.Load(), waiting))
+	}
+}
+
+// tellEvery is how often Setup.Tell hears something.
+const tellEvery = 15 * time.Second
+
 func (s *Site) left(ctx context.Context) (int64, error) {
-	base := prefix + ":" + queue + ":"
+	base := s.base()
 	var counts []*redis.IntCmd
 	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		counts = []*redis.IntCmd{

@@ -16,8 +16,8 @@ import (
 // again whenever it ends.
 type slot struct {
 	site  *Site
-	role  string // for people
-	proxy *redistest.TCPProxy
+	role  string              // for people
+	proxy *redistest.TCPProxy // nil where the ground has no single server
 	// next is the command line of the next process; nil when there is none.
 	next func(url string) []string
 	// done is told of a process that came to its end by itself, or when asked to.
@@ -29,9 +29,20 @@ type slot struct {
 }
 
 func newSlot(s *Site, role string, next func(url string) []string) *slot {
-	k := &slot{site: s, role: role, proxy: redistest.Proxy(s.tb, s.Server.Instance.Server), next: next}
-	k.proxy.OnRequest(k.decide)
+	k := &slot{site: s, role: role, next: next}
+	if s.Server != nil {
+		k.proxy = redistest.Proxy(s.tb, s.Server.Instance.Server)
+		k.proxy.OnRequest(k.decide)
+	}
 	return k
+}
+
+// url is where the slot's processes find the server; "" where the ground says it.
+func (k *slot) url() string {
+	if k.proxy == nil {
+		return ""
+	}
+	return k.proxy.URL
 }
 
 // keep runs one process after the other until the slot is to end.
@@ -53,7 +64,7 @@ func (k *slot) start() *process {
 	if k.ended {
 		return nil
 	}
-	line := k.next(k.proxy.URL)
+	line := k.next(k.url())
 	if line == nil {
 		return nil
 	}

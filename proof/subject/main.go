@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -34,14 +35,21 @@ func main() {
 
 // common is what both modes need.
 type common struct {
-	redis  string
+	redis  redisconn.Options
 	prefix string
 	queue  string
 	dir    string
 }
 
 func (c *common) register(f *flag.FlagSet) {
-	f.StringVar(&c.redis, "redis", "", "`url` of the server")
+	f.StringVar(&c.redis.URL, "redis", "", "`url` of the server")
+	f.Func("addrs", "`addresses` of Sentinels or Cluster nodes, with commas between", func(text string) error {
+		c.redis.Addrs = strings.Split(text, ",")
+		return nil
+	})
+	f.StringVar(&c.redis.MasterName, "master", "", "what the Sentinels call the primary")
+	f.BoolVar(&c.redis.Cluster, "cluster", false, "the addresses are of a Cluster")
+	f.IntVar(&c.redis.Replicas, "replicas", 0, "an add waits for so many replicas")
 	f.StringVar(&c.prefix, "prefix", "bull", "first part of every key")
 	f.StringVar(&c.queue, "queue", "storm", "name of the queue")
 	f.StringVar(&c.dir, "ledger", ".", "`folder` for the ledger")
@@ -73,7 +81,7 @@ func run(args []string) error {
 func withLedger(c common, role string, run func(context.Context, *redisconn.Conn, common, *ledger.Writer) error) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	conn, err := redisconn.Open(redisconn.Options{URL: c.redis})
+	conn, err := redisconn.Open(c.redis)
 	if err != nil {
 		return err
 	}

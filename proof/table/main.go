@@ -1,26 +1,34 @@
 // Command table writes the results of a campaign into the documentation.
 //
-//	go -C proof run ./table   puts results/*.json between the marks of docs/reliability.md
+//	go -C proof run ./table   puts results/*.json between the marks of docs/reliability.md,
+//	                          and results/peers between those of the comparison
 //
 // With -check it writes nothing and fails when the page is not up to date.
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/tandemq/tandem/proof/peers"
 	"github.com/tandemq/tandem/proof/promises"
 )
 
+// The tables of the page, by the names that their marks have.
 const (
-	begin = "<!-- campaign: begin -->\n"
-	end   = "<!-- campaign: end -->\n"
+	campaign   = "campaign"
+	comparison = "peers"
 )
+
+func begin(name string) string { return "<!-- " + name + ": begin -->\n" }
+func end(name string) string   { return "<!-- " + name + ": end -->\n" }
 
 func main() {
 	results := flag.String("results", "results", "`directory` with the rows")
@@ -38,12 +46,19 @@ func run(results, page string, check bool) error {
 	if err != nil {
 		return err
 	}
+	beside, err := peers.Load(results)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	before, err := os.ReadFile(page)
 	if err != nil {
 		return err
 	}
-	after, err := replace(string(before), render(rows))
+	after, err := replace(string(before), campaign, render(rows))
 	if err != nil {
+		return fmt.Errorf("%s: %w", page, err)
+	}
+	if after, err = replace(after, comparison, renderComparison(beside)); err != nil {
 		return fmt.Errorf("%s: %w", page, err)
 	}
 	if after == string(before) {
@@ -107,18 +122,40 @@ func verdict(r promises.Row) string {
 	return "**no**"
 }
 
+// renderComparison makes a table with a column for each peer; nil is none yet.
+func renderComparison(c *peers.Comparison) string {
+	if c == nil {
+		return "No comparison has been run yet.\n"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "From `make peers SEED=%d`.\n\n", c.Seed)
+	line := func(first string, others []string) {
+		b.WriteString("| " + cell(first))
+		for _, text := range others {
+			b.WriteString(" | " + cell(text))
+		}
+		b.WriteString(" |\n")
+	}
+	line("what", c.Peers)
+	b.WriteString(strings.Repeat("|---", 1+len(c.Peers)) + "|\n")
+	for _, r := range c.Rows {
+		line(r.What, r.Measured)
+	}
+	return b.String()
+}
+
 // cell keeps a text from ending its cell.
 func cell(text string) string { return strings.NewReplacer("|", `\|`, "\n", " ").Replace(text) }
 
-// replace puts the table between the marks of a page.
-func replace(page, table string) (string, error) {
-	before, rest, ok := strings.Cut(page, begin)
+// replace puts a table between its marks on a page.
+func replace(page, name, table string) (string, error) {
+	before, rest, ok := strings.Cut(page, begin(name))
 	if !ok {
-		return "", fmt.Errorf("the mark %q is missing", strings.TrimSpace(begin))
+		return "", fmt.Errorf("the mark %q is missing", strings.TrimSpace(begin(name)))
 	}
-	_, after, ok := strings.Cut(rest, end)
+	_, after, ok := strings.Cut(rest, end(name))
 	if !ok {
-		return "", fmt.Errorf("the mark %q is missing", strings.TrimSpace(end))
+		return "", fmt.Errorf("the mark %q is missing", strings.TrimSpace(end(name)))
 	}
-	return before + begin + "\n" + table + "\n" + end + after, nil
+	return before + begin(name) + "\n" + table + "\n" + end(name) + after, nil
 }

@@ -14,100 +14,93 @@ import (
 const smallBacklog = 10
 
 // backlog measures what an add and a drained job cost Redis in a queue that
-// holds few jobs and in one that holds many. It is Tandem against itself.
-func (l *lab) backlog(ctx context.Context, kind work.Backlog) (err error) {
-	s, err := l.server(ctx, server.Off)
+// holds few jobs and in one that holds many. It is Tandem against itself. The two
+// queues have servers of their own and take turns; the long one is filled once.
+func (l *lab) backlog(ctx context.Context, kind work.Backlog, rounds int) (err error) {
+	small, err := l.newStand(ctx, kind, "small", smallBacklog)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Stop()) }()
-	c, err := l.peer(tally.Tandem, s.URL)
+	defer func() { err = errors.Join(err, small.close()) }()
+	big, err := l.newStand(ctx, kind, "big", l.options.backlog)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
-	b := backlogged{lab: l, server: s, child: c, kind: kind, jobs: l.options.scaled(4_000)}
-	if err := b.small(ctx); err != nil {
-		return fmt.Errorf("few jobs: %w", err)
+	defer func() { err = errors.Join(err, big.close()) }()
+	if err := big.refill(ctx); err != nil {
+		return fmt.Errorf("fill: %w", err)
 	}
-	if err := b.big(ctx); err != nil {
-		return fmt.Errorf("many jobs: %w", err)
+	for n := range rounds + 1 {
+		if err := small.refill(ctx); err != nil { // a round may leave jobs behind
+			return err
+		}
+		for _, s := range []*stand{small, big} {
+			s.warm = n > 0
+			if err := s.round(ctx); err != nil {
+				return fmt.Errorf("%s, round %d: %w", s.size, n, err)
+			}
+		}
 	}
 	return nil
 }
 
-type backlogged struct {
+// stand is a queue with a backlog, and the process that works on it.
+type stand struct {
 	lab    *lab
 	server *server.Server
 	child  *child
 	kind   work.Backlog
-	jobs   int // measured in a round
+	size   string // as the tables name it
+	filled int    // jobs of the backlog
+	jobs   int    // measured in a round
+	warm   bool   // rounds count
 }
 
-// small begins each round anew, since a round may leave jobs behind.
-func (b *backlogged) small(ctx context.Context) error {
-	for n := range b.lab.options.rounds + 1 {
-		if err := b.refill(ctx, smallBacklog); err != nil {
-			return err
-		}
-		if err := b.round(ctx, idOf("small", n)); err != nil {
-			return err
-		}
+func (l *lab) newStand(ctx context.Context, kind work.Backlog, size string, filled int) (*stand, error) {
+	s, err := l.server(ctx, server.Off)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	c, err := l.peer(tally.Tandem, s.URL)
+	if err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return &stand{lab: l, server: s, child: c, kind: kind, size: size, filled: filled, jobs: l.options.scaled(8_000)}, nil
 }
 
-func (b *backlogged) big(ctx context.Context) error {
-	if err := b.refill(ctx, b.lab.options.backlog); err != nil {
+func (s *stand) close() error { return errors.Join(s.child.close(), s.server.Stop()) }
+
+func (s *stand) refill(ctx context.Context) error {
+	if err := s.server.Flush(ctx); err != nil {
 		return err
 	}
-	for n := range b.lab.options.rounds + 1 {
-		if err := b.round(ctx, idOf("big", n)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// idOf is "" for the first round, which is for warming up.
-func idOf(size string, round int) string {
-	if round == 0 {
-		return ""
-	}
-	return size
-}
-
-func (b *backlogged) refill(ctx context.Context, n int) error {
-	if err := b.server.Flush(ctx); err != nil {
-		return err
-	}
-	return b.fill(ctx, b.kind, n)
+	return s.fill(ctx, s.kind, s.filled)
 }
 
 // round adds jobs to the backlog and takes as many. Of delayed ones none is due,
 // so others are taken that stand beside them.
-func (b *backlogged) round(ctx context.Context, size string) error {
-	if err := b.note(ctx, size, "add", work.Work{Kind: work.Add, Jobs: b.jobs, Producers: 1, Backlog: b.kind}); err != nil {
+func (s *stand) round(ctx context.Context) error {
+	if err := s.note(ctx, "add", work.Work{Kind: work.Add, Jobs: s.jobs, Producers: 1, Backlog: s.kind}); err != nil {
 		return err
 	}
-	if b.kind == work.Delayed {
-		if err := b.fill(ctx, "", b.jobs); err != nil {
+	if s.kind == work.Delayed {
+		if err := s.fill(ctx, "", s.jobs); err != nil {
 			return err
 		}
 	}
-	return b.note(ctx, size, "drain", work.Work{Kind: work.Sip, Jobs: b.jobs, Concurrency: 10})
+	return s.note(ctx, "drain", work.Work{Kind: work.Sip, Jobs: s.jobs, Concurrency: 10})
 }
 
-func (b *backlogged) fill(ctx context.Context, kind work.Backlog, n int) error {
-	_, _, err := measure(ctx, b.child, b.server, work.Work{Kind: work.Fill, Queue: "bench", Jobs: n, Backlog: kind})
+func (s *stand) fill(ctx context.Context, kind work.Backlog, n int) error {
+	_, _, err := measure(ctx, s.child, s.server, work.Work{Kind: work.Fill, Queue: "bench", Jobs: n, Backlog: kind})
 	return err
 }
 
-func (b *backlogged) note(ctx context.Context, size, what string, w work.Work) error {
+func (s *stand) note(ctx context.Context, what string, w work.Work) error {
 	w.Queue = "bench"
-	result, usage, err := measure(ctx, b.child, b.server, w)
-	if err == nil && size != "" {
-		b.lab.tally.Add("backlog/"+string(b.kind)+"/"+size+"/"+what, tally.Tandem, sample(result, usage))
+	result, usage, err := measure(ctx, s.child, s.server, w)
+	if err == nil && s.warm {
+		s.lab.tally.Add("backlog/"+string(s.kind)+"/"+s.size+"/"+what, tally.Tandem, sample(result, usage))
 	}
 	return err
 }

@@ -42,7 +42,7 @@ func startChild(cpu, name string, command ...string) (*child, error) {
 }
 
 // patience bounds one step of a measurement.
-const patience = 5 * time.Minute
+const patience = 3 * time.Minute
 
 func (c *child) tell(ctx context.Context, o work.Order) (work.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -81,6 +81,13 @@ func (c *child) run(ctx context.Context) (work.Result, error) {
 func (c *child) end(ctx context.Context) error {
 	_, err := c.tell(ctx, work.Order{End: true})
 	return err
+}
+
+// kill ends a child that has failed: there is nothing more to hear from it.
+func (c *child) kill() {
+	_ = c.orders.Close()
+	_ = c.cmd.Process.Kill()
+	_ = c.cmd.Wait()
 }
 
 // close lets the child end by itself, and ends one that does not.

@@ -17,7 +17,7 @@ const clients = 64
 // http measures the api as it is built for production, with keys: how many
 // requests it accepts beside the least server that could, how many jobs go all
 // the way to a handler, and what memory api and worker need.
-func (l *lab) http(ctx context.Context) (err error) {
+func (l *lab) http(ctx context.Context, rounds int) (err error) {
 	s, err := l.server(ctx, server.Off)
 	if err != nil {
 		return err
@@ -28,7 +28,7 @@ func (l *lab) http(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	h := httpRun{lab: l, server: s, product: p, requests: l.options.scaled(20_000)}
+	h := httpRun{lab: l, server: s, product: p, requests: l.options.scaled(20_000), rounds: rounds}
 	if h.load, err = startChild(p.cpu, "load", l.self, "load"); err != nil {
 		return err
 	}
@@ -42,6 +42,7 @@ type httpRun struct {
 	product  *product
 	load     *child
 	requests int
+	rounds   int
 }
 
 func (h *httpRun) run(ctx context.Context) error {
@@ -57,11 +58,11 @@ func (h *httpRun) run(ctx context.Context) error {
 		return err
 	}
 	for _, target := range []*service{bare, api} {
-		if err := h.request(ctx, target, "", "", min(h.requests, 2000)); err != nil {
+		if err := h.request(ctx, target, "", "", h.requests/2); err != nil {
 			return err
 		}
 	}
-	for range h.lab.options.rounds {
+	for range h.rounds {
 		if err := h.round(ctx, bare, api); err != nil {
 			return err
 		}
@@ -174,7 +175,10 @@ func (h *httpRun) memory(ctx context.Context, api *service) error {
 func (h *httpRun) resident(s *service, when string) error {
 	p, err := server.ProcessOf(s.pid())
 	if err == nil {
-		h.lab.tally.Add("product/"+s.name+"/"+when, tally.Tandem, tally.Sample{tally.RSS: p.RSSBytes / (1 << 20)})
+		h.lab.tally.Add("product/"+s.name+"/"+when, tally.Tandem, tally.Sample{
+			tally.RSS: p.RSSBytes / (1 << 20), tally.Anonymous: p.AnonymousBytes / (1 << 20),
+			tally.FileBacked: (p.RSSBytes - p.AnonymousBytes) / (1 << 20),
+		})
 	}
 	return err
 }

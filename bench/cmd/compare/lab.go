@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/tandemq/tandem/bench/internal/server"
 	"github.com/tandemq/tandem/bench/internal/tally"
@@ -23,6 +24,11 @@ type lab struct {
 	root    string // of the product's module
 	bullmq  string // node/bullmq.mjs
 	modules string // node_modules with bullmq
+
+	facts      string // what the numbers depend on
+	begun      time.Time
+	waiting    []string // workloads whose turn has not come
+	shortfalls []string // what the page has to say about what is missing
 }
 
 func newLab(o options, log io.Writer) (*lab, error) {
@@ -36,6 +42,7 @@ func newLab(o options, log io.Writer) (*lab, error) {
 	}
 	l := &lab{
 		options: o, tally: &tally.Tally{}, self: self, root: root,
+		begun:   time.Now(),
 		log:     slog.New(slog.NewTextHandler(log, nil)),
 		bullmq:  filepath.Join(root, "bench/node/bullmq.mjs"),
 		modules: filepath.Join(root, "internal/jobs/interop/node/node_modules"),
@@ -43,7 +50,10 @@ func newLab(o options, log io.Writer) (*lab, error) {
 	if _, err := os.Stat(filepath.Join(l.modules, "bullmq/package.json")); err != nil {
 		return nil, fmt.Errorf("bullmq is not installed (npm ci --prefix internal/jobs/interop/node): %w", err)
 	}
-	return l, nil
+	if l.facts, err = l.gatherFacts(); err != nil {
+		return nil, err
+	}
+	return l, checkPage(o.write)
 }
 
 // cpus are the cores for the server and for the others, when they are apart.
@@ -111,54 +121,18 @@ func sample(r work.Result, u server.Usage) tally.Sample {
 	return s
 }
 
-// compare runs a plan on each of its systems in turn, round by round, on one
-// server that is emptied in between. Who is first changes from round to round.
-func (l *lab) compare(ctx context.Context, p plan) (err error) {
-	s, err := l.server(ctx, p.fsync)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Stop()) }()
-	peers := map[tally.System]*child{}
-	defer func() {
-		for _, c := range peers {
-			err = errors.Join(err, c.close())
-		}
-	}()
-	for _, system := range p.systems {
-		if peers[system], err = l.peer(system, s.URL); err != nil {
-			delete(peers, system)
-			return err
-		}
-		if err := l.warmUp(ctx, peers[system], s, p); err != nil {
-			return err
-		}
-	}
-	return l.rounds(ctx, s, peers, p)
+// missing notes what the page has to say about a workload that is not there, or
+// not as it should be.
+func (l *lab) missing(id, what string) {
+	l.shortfalls = append(l.shortfalls, fmt.Sprintf("`%s`: %s", id, what))
 }
 
-// warmUp runs a small work of the same kind, so that nobody is measured while
-// connecting, compiling or loading scripts.
-func (l *lab) warmUp(ctx context.Context, c *child, s *server.Server, p plan) error {
-	w := p.work
-	w.Jobs, w.Seconds = min(w.Jobs, 500), min(w.Seconds, 1)
-	_, _, err := measure(ctx, c, s, w)
-	return err
-}
-
-func (l *lab) rounds(ctx context.Context, s *server.Server, peers map[tally.System]*child, p plan) error {
-	for round := range p.rounds {
-		for i := range p.systems {
-			system := p.systems[(round+i)%len(p.systems)]
-			if err := s.Flush(ctx); err != nil {
-				return err
-			}
-			result, usage, err := measure(ctx, peers[system], s, p.work)
-			if err != nil {
-				return fmt.Errorf("round %d: %w", round+1, err)
-			}
-			l.tally.Add(p.id, system, sample(result, usage))
-		}
+// firstLine is an error as the page tells it: short, and without this machine's
+// folders.
+func (l *lab) firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	for _, dir := range []string{l.root, os.TempDir()} {
+		line = strings.ReplaceAll(line, dir, "…")
 	}
-	return nil
+	return line
 }

@@ -1,9 +1,11 @@
 // Command compare measures Tandem beside BullMQ and asynq on the same Redis, and
 // the api beside the least server that could answer. It starts its own
 // redis-server, and for each system a process that works on it; systems take
-// turns, round by round. It prints tables, and with -write puts them into a page.
+// turns, round by round. It says first what it is going to do and how long that
+// takes. It prints tables, and with -write puts them into a page, which is written
+// after every workload.
 //
-//	go -C bench run ./cmd/compare -write ../docs/performance.md
+//	go -C bench run ./cmd/compare -for 33m -write ../docs/performance.md
 //	go -C bench run ./cmd/compare -quick -only 'drain|add'
 //
 // The program is also the processes that it starts: compare tandem, asynq, load
@@ -22,6 +24,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 
@@ -92,6 +95,8 @@ type options struct {
 	only    *regexp.Regexp
 	rounds  int
 	backlog int
+	budget  time.Duration // 0 is no limit
+	plan    bool
 	quick   bool
 	pin     bool
 	json    string
@@ -105,6 +110,8 @@ func parse(args []string, help io.Writer) (options, error) {
 	flags.StringVar(&o.root, "root", "..", "the folder of the product's go.mod")
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds of each workload")
 	flags.IntVar(&o.backlog, "backlog", 1_000_000, "jobs in the long backlog")
+	flags.DurationVar(&o.budget, "for", 0, "the time there is: rounds are dropped, to no fewer than 3, and then whole workloads; 0 is no limit")
+	flags.BoolVar(&o.plan, "plan", false, "only say what would be measured, and when")
 	flags.BoolVar(&o.quick, "quick", false, "one round of few jobs, to see that everything works; its numbers mean nothing")
 	flags.BoolVar(&o.pin, "pin", false, "keep Redis on the first core and everybody else on the second (taskset)")
 	flags.StringVar(&o.json, "json", "", "file for every sample")
@@ -120,8 +127,8 @@ func parse(args []string, help io.Writer) (options, error) {
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return o, fmt.Errorf("-only: %w", err)
 	}
-	if o.rounds < 1 || o.backlog < smallBacklog || flags.NArg() > 0 {
-		return o, fmt.Errorf("needs a positive number of -rounds, a -backlog of at least %d, and no arguments", smallBacklog)
+	if o.rounds < 1 || o.backlog < smallBacklog || o.budget < 0 || flags.NArg() > 0 {
+		return o, fmt.Errorf("needs a positive number of -rounds, a -backlog of at least %d, no negative time, and no arguments", smallBacklog)
 	}
 	return o, nil
 }
@@ -142,50 +149,107 @@ func (o options) short(seconds float64) float64 {
 	return seconds
 }
 
+// errTimeIsOver ends what is under way when the time of -for is over.
+var errTimeIsOver = errors.New("the time is over")
+
 // compareAll runs what was asked for. An experiment that fails does not take the
-// results of the others with it: they are published, and the error comes after.
+// results of the others with it, nor does an interruption: what there is has been
+// published, and the error comes after.
 func compareAll(ctx context.Context, o options) error {
+	todo := chosen(o)
+	if err := announce(os.Stderr, pace{budget: o.budget}, todo); err != nil || o.plan {
+		return err
+	}
 	l, err := newLab(o, os.Stderr)
 	if err != nil {
 		return err
 	}
-	started := time.Now()
-	var failures []error
-	for _, e := range experiments(o) {
-		if !o.only.MatchString(e.id) || ctx.Err() != nil {
-			continue
-		}
-		began := time.Now()
-		if err := e.run(ctx, l); err != nil {
-			failures = append(failures, fmt.Errorf("%s: %w", e.id, err))
-			l.log.Error("cannot measure", slog.String("workload", e.id), slog.Any("error", err))
-			continue
-		}
-		l.log.Info("measured", slog.String("workload", e.id), slog.Duration("duration", time.Since(began).Round(time.Millisecond)))
+	if o.budget > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.budget, errTimeIsOver)
+		defer cancel()
 	}
-	return errors.Join(append(failures, context.Cause(ctx), l.publish(time.Since(started)))...)
+	failures := l.measureAll(ctx, todo)
+	report, err := l.publish()
+	if err != nil {
+		failures = append(failures, err)
+	}
+	_, err = fmt.Print(report)
+	return errors.Join(append(failures, err)...)
 }
 
-// publish prints the report, and writes what was asked for.
-func (l *lab) publish(took time.Duration) error {
-	report, err := l.report(took)
+// chosen are the experiments that -only names.
+func chosen(o options) []experiment {
+	return slices.DeleteFunc(experiments(o), func(e experiment) bool { return !o.only.MatchString(e.id) })
+}
+
+// measureAll publishes after each experiment, so that whatever ends the run
+// leaves what had been measured.
+func (l *lab) measureAll(ctx context.Context, todo []experiment) []error {
+	p := pace{budget: l.options.budget}
+	var failures []error
+	for i, e := range todo {
+		l.waiting = idsOf(todo[i+1:])
+		if err := l.measure(ctx, &p, todo[i:]); err != nil {
+			failures = append(failures, fmt.Errorf("%s: %w", e.id, err))
+			l.log.Error("cannot measure", slog.String("workload", e.id), slog.Any("error", err))
+		}
+		if _, err := l.publish(); err != nil {
+			return append(failures, err)
+		}
+	}
+	return failures
+}
+
+// measure runs the first of todo, in as many rounds as there is time for, and
+// notes what is missing of it.
+func (l *lab) measure(ctx context.Context, p *pace, todo []experiment) error {
+	e, began := todo[0], time.Now()
+	if ctx.Err() != nil {
+		l.missing(e.id, "not measured: "+context.Cause(ctx).Error())
+		return context.Cause(ctx)
+	}
+	rounds := p.rounds(time.Since(l.begun), todo)
+	if rounds == 0 {
+		l.missing(e.id, "not measured: too little time was left")
+		return nil
+	}
+	if rounds < e.rounds {
+		l.missing(e.id, fmt.Sprintf("%d rounds, for want of time", rounds))
+	}
+	err := e.run(ctx, l, rounds)
+	took := time.Since(began)
 	if err != nil {
+		l.missing(e.id, "failed: "+l.firstLine(err))
 		return err
 	}
-	if _, err := fmt.Print(report); err != nil {
-		return err
+	p.note(e, rounds, took)
+	l.log.Info("measured", slog.String("workload", e.id), slog.Int("rounds", rounds), slog.Duration("duration", took.Round(time.Millisecond)))
+	return nil
+}
+
+func idsOf(experiments []experiment) []string {
+	var ids []string
+	for _, e := range experiments {
+		ids = append(ids, e.id)
 	}
+	return ids
+}
+
+// publish writes what was asked for, and returns the report.
+func (l *lab) publish() (string, error) {
+	report := l.report(time.Since(l.begun))
 	if l.options.json != "" {
 		text, err := json.MarshalIndent(l.tally, "", " ")
 		if err != nil {
-			return err
+			return report, err
 		}
 		if err := os.WriteFile(l.options.json, append(text, '\n'), 0o644); err != nil {
-			return err
+			return report, err
 		}
 	}
 	if l.options.write != "" {
-		return writePage(l.options.write, report)
+		return report, writePage(l.options.write, report)
 	}
-	return nil
+	return report, nil
 }

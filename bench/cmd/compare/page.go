@@ -16,19 +16,33 @@ import (
 	"github.com/tandemq/tandem/bench/internal/tally"
 )
 
-// report is the run as text, for the terminal and for the page.
-func (l *lab) report(took time.Duration) (string, error) {
-	facts, err := l.facts(took)
-	if err != nil {
-		return "", err
+// report is the run so far as text, for the terminal and for the page.
+func (l *lab) report(took time.Duration) string {
+	text := []string{l.head(took), l.verdict()}
+	if missing := l.missingWords(); missing != "" {
+		text = append(text, missing)
 	}
-	text := []string{facts, l.verdict()}
 	for _, s := range sections(l.options) {
 		if table := l.tally.Markdown(s, tally.Goals()); table != "" {
 			text = append(text, table)
 		}
 	}
-	return strings.Join(append(text, l.behind()), "\n\n") + "\n", nil
+	return strings.Join(append(text, l.behind()), "\n\n") + "\n"
+}
+
+// missingWords says what a reader would look for in vain.
+func (l *lab) missingWords() string {
+	var lines []string
+	if len(l.waiting) > 0 {
+		lines = append(lines, "- **the run has not ended**; still to come: `"+strings.Join(l.waiting, "`, `")+"`")
+	}
+	for _, s := range l.shortfalls {
+		lines = append(lines, "- "+s)
+	}
+	if len(lines) == 0 {
+		return ""
+	}
+	return "What is missing:\n" + strings.Join(lines, "\n")
 }
 
 // verdict says how many goals are met, and names those that are not.
@@ -55,8 +69,16 @@ func (l *lab) behind() string {
 	return strings.Join(lines, "\n")
 }
 
-// facts are what the numbers depend on.
-func (l *lab) facts(took time.Duration) (string, error) {
+// head says when and on what the run was.
+func (l *lab) head(took time.Duration) string {
+	return l.warning() + fmt.Sprintf(`%s, %d rounds (idle at most 3), systems alternating; it took %s. Values are medians, with the lowest and the
+highest in parentheses; × is Tandem's median by the other's.
+
+%s`, l.begun.UTC().Format("2006-01-02"), l.options.rounds, took.Round(time.Second), l.facts)
+}
+
+// gatherFacts asks for what the numbers depend on.
+func (l *lab) gatherFacts() (string, error) {
 	var failure error
 	note := func(text string, err error) string {
 		if err != nil && failure == nil {
@@ -69,13 +91,10 @@ func (l *lab) facts(took time.Duration) (string, error) {
 	processor := note(cpuModel())
 	bullmq := note(l.npmVersion("bullmq"))
 	asynq, goRedis := moduleVersion("github.com/hibiken/asynq"), moduleVersion("github.com/redis/go-redis/v9")
-	return l.warning() + fmt.Sprintf(`%s, %d rounds (idle fewer), systems alternating; it took %s. Values are medians, with the lowest and the highest in
-parentheses; × is Tandem's median by the other's.
-
-- %s, %d cores%s; %s
+	return fmt.Sprintf(`- %s, %d cores%s; %s
 - %s; for all the same: %s
 - Tandem with %s and go-redis %s; BullMQ %s with Node %s; asynq %s with the same go-redis
-`, time.Now().UTC().Format("2006-01-02"), l.options.rounds, took.Round(time.Second),
+`,
 		processor, runtime.NumCPU(), l.pinned(), runtime.GOOS+"/"+runtime.GOARCH,
 		redis, "`"+strings.Join(server.Lines(server.Off), "`, `")+"`",
 		runtime.Version(), goRedis, bullmq, node, asynq), failure
@@ -142,6 +161,21 @@ func moduleVersion(path string) string {
 		}
 	}
 	return "unknown"
+}
+
+// checkPage finds out before anything is measured whether a page can take it.
+func checkPage(path string) error {
+	if path == "" {
+		return nil
+	}
+	page, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if _, err := tally.Replace(string(page), ""); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 // writePage puts the report between the marks of a page.

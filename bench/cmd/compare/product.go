@@ -30,6 +30,10 @@ type product struct {
 	self     string
 }
 
+// memoryLimits are the GOMEMLIMIT of the pods that we ship. GOGC is Go's own
+// there, and so it is here.
+func memoryLimits() map[string]string { return map[string]string{"api": "460MiB", "worker": "920MiB"} }
+
 // service is a process that answers HTTP.
 type service struct {
 	name string
@@ -46,7 +50,7 @@ func (l *lab) buildProduct(ctx context.Context, s *server.Server) (*product, err
 	}
 	_, cpu := l.cpus()
 	p := &product{cpu: cpu, dir: dir, redis: s.URL, self: l.self}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", dir+"/", "./cmd/api", "./cmd/worker")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", dir+"/", "./cmd/api", "./cmd/worker")
 	build.Dir = l.root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
@@ -122,6 +126,7 @@ func (p *product) start(ctx context.Context, name string, env ...string) (*servi
 	cmd := server.Command(p.cpu, filepath.Join(p.dir, name))
 	cmd.Env = append([]string{
 		"APP_ENV=development", "DATA_DIR=" + filepath.Join(p.dir, "data"), "REDIS_URL=" + p.redis, "OPS_ADDR=" + ops,
+		"LOG_FORMAT=json", "LOG_LEVEL=info", "GOMEMLIMIT=" + memoryLimits()[name],
 	}, env...)
 	s, err := p.launch(name, cmd)
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 func sections(o options) []tally.Section {
 	return []tally.Section{
 		section("Jobs per second", rows(tally.Rate, works()...),
-			"Jobs without priority, all kept when done but asynq's. asynq has no bulk call: 200 callers at once are its fastest; it looks for "+
-				"retries every 5 s, which is most of its retries row."),
+			"Jobs without priority, all kept when done but asynq's. asynq has no bulk call: 200 callers at once are its fastest."),
 		section("Redis CPU, µs per job", rows(tally.RedisMicros, works()...), ""),
 		section("Commands per job, those that scripts call included", rows(tally.Commands, works()...), ""),
 		section("Script calls per job", rows(tally.Scripts, works()...), ""),
 		section("Client CPU, µs per job", rows(tally.ClientMicros, works()...), "User and system time of the process that adds or works."),
-		section("Memory", memoryRows(), "Redis, bytes per stored job, and what the client's process has in RAM."),
+		section("Memory", memoryRows(), "Redis, bytes per stored job, and what processes have in RAM. What is a process's own is anonymous memory; pages of files, "+
+			"its program above all, the kernel can take back when it needs them."),
 		section("Latency", latencyRows(), ""),
 		section("Idle: workers on three queues, commands per second",
 			[]tally.Row{{Workload: "idle", Label: "for 20 s", Metric: tally.PerSecond}},
@@ -60,14 +60,20 @@ func rows(m tally.Metric, works ...labelled) []tally.Row {
 }
 
 func memoryRows() []tally.Row {
-	return []tally.Row{
+	list := []tally.Row{
 		{Workload: "bulk", Label: "bytes in Redis per waiting job", Metric: tally.MemoryPerJob},
 		{Workload: "drain/100", Label: "MiB of a client, concurrency 100", Metric: tally.RSS},
-		{Workload: "product/api/idle", Label: "MiB of cmd/api at rest", Metric: tally.RSS},
-		{Workload: "product/api/busy", Label: "MiB of cmd/api under load", Metric: tally.RSS},
-		{Workload: "product/worker/idle", Label: "MiB of cmd/worker at rest", Metric: tally.RSS},
-		{Workload: "product/worker/busy", Label: "MiB of cmd/worker sending mails", Metric: tally.RSS},
 	}
+	for _, of := range []labelled{
+		{"product/api/idle", "cmd/api at rest"}, {"product/api/busy", "cmd/api after the load"},
+		{"product/worker/idle", "cmd/worker at rest"}, {"product/worker/busy", "cmd/worker after sending mails"},
+	} {
+		list = append(list,
+			tally.Row{Workload: of.id, Label: "MiB of " + of.label, Metric: tally.RSS},
+			tally.Row{Workload: of.id, Label: "– of them its own", Metric: tally.Anonymous},
+			tally.Row{Workload: of.id, Label: "– of them its program and other files", Metric: tally.FileBacked})
+	}
+	return list
 }
 
 func latencyRows() []tally.Row {

@@ -10,10 +10,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Asynq is github.com/hibiken/asynq, with its defaults: a finished job is
-// deleted. It has no call for many jobs, so a bulk is many callers at once.
+// Asynq is github.com/hibiken/asynq, with its defaults but where a comment says
+// otherwise: a finished job is deleted. It has no call for many jobs, so a bulk is
+// many callers at once.
 type Asynq struct {
-	server asynq.RedisConnOpt
+	server asynq.RedisClientOpt
 	client *asynq.Client
 	probe  *redis.Client // looks whether outcomes are stored, which asynq does not tell
 }
@@ -21,16 +22,17 @@ type Asynq struct {
 // bulkCallers is the number from which more callers do not make it faster.
 const bulkCallers = 200
 
+// oftenForDelays is how often it looks for delayed jobs and retries where there
+// are any. Its default is 5 s, and nothing else would be measured.
+const oftenForDelays = 100 * time.Millisecond
+
 // NewAsynq returns asynq on the Redis with this URL.
 func NewAsynq(url string) (*Asynq, error) {
-	server, err := asynq.ParseRedisURI(url)
-	if err != nil {
-		return nil, fmt.Errorf("redis url: %w", err)
-	}
 	probe, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, fmt.Errorf("redis url: %w", err)
 	}
+	server := asynq.RedisClientOpt{Addr: probe.Addr, Username: probe.Username, Password: probe.Password, DB: probe.DB}
 	return &Asynq{server: server, client: asynq.NewClient(server), probe: redis.NewClient(probe)}, nil
 }
 
@@ -69,16 +71,24 @@ func (a *Asynq) AddBulk(ctx context.Context, queue string, payloads []Payload, o
 }
 
 // Worker implements System: one server for all queues, as asynq is used.
-func (a *Asynq) Worker(queues []string, concurrency int, handle Handler) (Worker, error) {
+func (a *Asynq) Worker(o WorkerOptions) (Worker, error) {
 	weights := map[string]int{}
-	for _, name := range queues {
+	for _, name := range o.Queues {
 		weights[name] = 1
 	}
-	w := &asynqWorker{asynq: a, queues: queues, handle: handle, finished: make(chan bool, finishedRoom)}
-	w.server = asynq.NewServer(a.server, asynq.Config{
-		Concurrency: concurrency, Queues: weights, LogLevel: asynq.FatalLevel,
+	w := &asynqWorker{asynq: a, queues: o.Queues, handle: o.Handle, finished: make(chan bool, finishedRoom)}
+	config := asynq.Config{
+		Concurrency: o.Concurrency, Queues: weights, LogLevel: asynq.FatalLevel,
 		RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return 0 },
-	})
+	}
+	if o.Delays {
+		config.DelayedTaskCheckInterval = oftenForDelays
+	}
+	// With its default, ten connections for each core, a hundred handlers wait for
+	// them: a job costs half as much again. Adding is not faster with more.
+	server := a.server
+	server.PoolSize = o.Concurrency + 20
+	w.server = asynq.NewServer(server, config)
 	return w, nil
 }
 

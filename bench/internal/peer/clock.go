@@ -44,7 +44,7 @@ func (b *bench) pickup() (Job, error) {
 		return nil
 	}
 	var err error
-	if b.worker, err = b.system.Worker([]string{b.work.Queue}, b.work.Concurrency, handle); err != nil {
+	if b.worker, err = b.system.Worker(b.workerOf(handle)); err != nil {
 		return Job{}, err
 	}
 	run := func(ctx context.Context) (work.Result, error) {
@@ -98,7 +98,7 @@ func (b *bench) due(ctx context.Context) (Job, error) {
 		return nil
 	}
 	var err error
-	if b.worker, err = b.system.Worker([]string{b.work.Queue}, b.work.Concurrency, handle); err != nil {
+	if b.worker, err = b.system.Worker(b.workerOf(handle)); err != nil {
 		return Job{}, err
 	}
 	run := func(ctx context.Context) (work.Result, error) {

@@ -24,8 +24,16 @@ type System interface {
 	AddBulk(ctx context.Context, queue string, payloads []Payload, o JobOptions) error
 	// Worker makes a worker that is connected, as far as the library can be, and
 	// does not take jobs yet.
-	Worker(queues []string, concurrency int, handle Handler) (Worker, error)
+	Worker(o WorkerOptions) (Worker, error)
 	Close() error
+}
+
+// WorkerOptions are what a work needs of a worker.
+type WorkerOptions struct {
+	Queues      []string
+	Concurrency int
+	Handle      Handler
+	Delays      bool // jobs become due, or fail and run again
 }
 
 // Payload is what a job carries: an address as a mail job would, a number, and

@@ -15,8 +15,8 @@ import (
 	"github.com/tandemq/tandem/internal/jobs/worker"
 )
 
-// Tandem is this product, with its defaults: a job has the priority normal, and
-// finished jobs are kept for a day.
+// Tandem is this product, asked for the same as the others: jobs have no priority,
+// and finished ones are kept, all of them.
 type Tandem struct {
 	conn *redisconn.Conn
 
@@ -86,7 +86,7 @@ func tandemOptions(o JobOptions, n int) jobs.Options {
 }
 
 // Worker implements System: one pool for each queue, as in the product.
-func (t *Tandem) Worker(queues []string, concurrency int, handle Handler) (Worker, error) {
+func (t *Tandem) Worker(o WorkerOptions) (Worker, error) {
 	w := &tandemWorker{finished: make(chan bool, finishedRoom)}
 	mux := worker.NewMux()
 	mux.Fallback(func(_ context.Context, task *worker.Task) (any, error) {
@@ -94,11 +94,11 @@ func (t *Tandem) Worker(queues []string, concurrency int, handle Handler) (Worke
 		if err := json.Unmarshal(task.Data, &p); err != nil {
 			return nil, jobs.Unrecoverable(err)
 		}
-		return nil, handle(p, task.Attempt)
+		return nil, o.Handle(p, task.Attempt)
 	})
-	for _, name := range queues {
+	for _, name := range o.Queues {
 		pool, err := worker.New(t.conn, name, mux, worker.Options{
-			Concurrency: concurrency, OnAttempt: w.ended,
+			Concurrency: o.Concurrency, OnAttempt: w.ended,
 			KeepCompleted: &jobs.Retention{}, // all, which is what BullMQ does unless it is told
 		})
 		if err != nil {

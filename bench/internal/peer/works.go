@@ -62,11 +62,18 @@ func (b *bench) withWorker(ctx context.Context, run func(context.Context) (work.
 		}
 	}
 	var err error
-	b.worker, err = b.system.Worker([]string{b.work.Queue}, b.work.Concurrency, handle)
+	b.worker, err = b.system.Worker(b.workerOf(handle))
 	if err != nil {
 		return Job{}, err
 	}
 	return Job{Run: run, End: b.worker.Stop}, nil
+}
+
+func (b *bench) workerOf(handle Handler) WorkerOptions {
+	return WorkerOptions{
+		Queues: []string{b.work.Queue}, Concurrency: b.work.Concurrency, Handle: handle,
+		Delays: b.work.Kind == work.Retries || b.work.Kind == work.Due,
+	}
 }
 
 func nothing(Payload, int) error { return nil }
@@ -221,7 +228,7 @@ func (b *bench) idle(ctx context.Context) (Job, error) {
 		queues = append(queues, name)
 	}
 	var err error
-	if b.worker, err = b.system.Worker(queues, b.work.Concurrency, nothing); err != nil {
+	if b.worker, err = b.system.Worker(WorkerOptions{Queues: queues, Concurrency: b.work.Concurrency, Handle: nothing}); err != nil {
 		return Job{}, err
 	}
 	if err := b.worker.Start(); err != nil {

@@ -70,16 +70,30 @@ func needsRedis(t *testing.T) {
 	t.Skip("skipped: no redis-server on PATH")
 }
 
-func TestAProcessIsReadWhateverItsName(t *testing.T) {
-	got, err := parseProcess([]byte("7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 1 0 99 1000 3 0 0\n"))
-	want := Process{CPUMicros: 2e6, RSSBytes: 3 * float64(os.Getpagesize())}
-	if diff := cmp.Diff(want, got); err != nil || diff != "" {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
+func TestTheTimesOfAProcessAreReadWhateverItsName(t *testing.T) {
+	got, err := parseStat([]byte("7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 1 0 99 1000 3 0 0\n"))
+	if err != nil || got != 2e6 {
+		t.Errorf("%v µs, %v", got, err)
 	}
-	if _, err := parseProcess([]byte("7 (a) S 1")); err == nil {
-		t.Error("a short line is accepted")
+	for _, broken := range []string{"7 (a) S 1", "7 (a) S 1 2 3 4 5 6 7 8 9 10 x 50 0", ""} {
+		if _, err := parseStat([]byte(broken)); err == nil {
+			t.Errorf("%q is accepted", broken)
+		}
 	}
-	if self, err := ProcessOf(os.Getpid()); err != nil || self.RSSBytes < 1<<20 {
+}
+
+func TestTheMemoryOfAProcessIsItsOwnAndFiles(t *testing.T) {
+	rss, anonymous, err := parseRollup([]byte("00400000-7ffd 00:00 0 [rollup]\nRss:  9000 kB\nPss: 8 kB\nAnonymous:    4000 kB\n"))
+	if err != nil || rss != 9000*1024 || anonymous != 4000*1024 {
+		t.Errorf("%v, %v, %v", rss, anonymous, err)
+	}
+	for _, broken := range []string{"", "Rss: 1 kB\n", "Rss: x kB\nAnonymous: 1 kB\n"} {
+		if _, _, err := parseRollup([]byte(broken)); err == nil {
+			t.Errorf("%q is accepted", broken)
+		}
+	}
+	self, err := ProcessOf(os.Getpid())
+	if err != nil || self.AnonymousBytes < 1<<19 || self.RSSBytes <= self.AnonymousBytes {
 		t.Errorf("this process: %+v, %v", self, err)
 	}
 }

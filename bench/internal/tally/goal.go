@@ -24,10 +24,12 @@ type Judgement struct {
 	Met      bool
 }
 
-// Judge compares a goal with medians.
+// Judge compares a goal with medians, as exactly as tables show them: a thousand
+// jobs drained one by one are a thousand and one calls, which is 1.00 a job.
 func (t *Tally) Judge(g Goal) Judgement {
 	j := Judgement{Goal: g}
-	j.Value, j.Measured = t.inTermsOf(g)
+	value, measured := t.inTermsOf(g)
+	j.Value, j.Measured = asShown(value), measured
 	j.Met = j.Measured && (g.AtLeast && j.Value >= g.Limit || !g.AtLeast && j.Value <= g.Limit)
 	return j
 }
@@ -69,5 +71,5 @@ func (j Judgement) Verdict() string {
 	case j.Times != "" || j.Than != "":
 		return fmt.Sprintf("%s: **not met** (%s×)", j, number(j.Value))
 	}
-	return j.String() + ": **not met**"
+	return fmt.Sprintf("%s: **not met** (%s)", j, number(j.Value))
 }

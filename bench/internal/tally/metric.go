@@ -14,6 +14,8 @@ const (
 	ClientMicros Metric = "client µs/job"
 	MemoryPerJob Metric = "bytes/job"
 	RSS          Metric = "resident MiB"
+	Anonymous    Metric = "anonymous MiB"   // of those, what is the process's own
+	FileBacked   Metric = "file-backed MiB" // of those, its program and other files
 	P50          Metric = "p50 ms"
 	P99          Metric = "p99 ms"
 	Earliest     Metric = "earliest ms"

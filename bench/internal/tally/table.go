@@ -140,22 +140,30 @@ func (t *Tally) Judged(goals []Goal) (measured int, missed []Judgement) {
 
 // number has three digits that matter, and commas between thousands.
 func number(v float64) string {
-	digits := 0
-	switch size := math.Abs(v); {
-	case size == 0 || size >= 100:
-	case size >= 10:
-		digits = 1
-	case size >= 1:
-		digits = 2
-	default:
-		digits = 3
-	}
-	text := strconv.FormatFloat(v, 'f', digits, 64)
-	whole, fraction, _ := strings.Cut(text, ".")
+	whole, fraction, _ := strings.Cut(strconv.FormatFloat(v, 'f', digits(v), 64), ".")
 	if fraction != "" {
 		fraction = "." + fraction
 	}
 	return thousands(whole) + fraction
+}
+
+// asShown is the value that number writes.
+func asShown(v float64) float64 {
+	scale := math.Pow10(digits(v))
+	return math.Round(v*scale) / scale
+}
+
+// digits is how many of a number are shown after its point.
+func digits(v float64) int {
+	switch size := math.Abs(v); {
+	case size == 0 || size >= 100:
+		return 0
+	case size >= 10:
+		return 1
+	case size >= 1:
+		return 2
+	}
+	return 3
 }
 
 // Count is a whole number with commas between thousands.

@@ -49,6 +49,7 @@ func measured() *Tally {
 	t.Add("add/1", Asynq, Sample{Rate: 12_000})
 	t.Add("idle", Tandem, Sample{PerSecond: 4.5})
 	t.Add("idle", Asynq, Sample{PerSecond: 0})
+	t.Add("lone", Tandem, Sample{Scripts: 1.0049, Commands: 1.0051})
 	t.Add("small", Tandem, Sample{RedisMicros: 10})
 	t.Add("big", Tandem, Sample{RedisMicros: 10.6})
 	return &t
@@ -62,8 +63,10 @@ func TestAGoalIsJudgedByMedians(t *testing.T) {
 		"a multiple that is reached":      {atLeast("drain/100", Rate, 3.5).times(BullMQ), "≥ 3.5× BullMQ: met"},
 		"a multiple that is not":          {atLeast("drain/100", Rate, 4).times(BullMQ), "≥ 4× BullMQ: **not met** (3.89×)"},
 		"a share that is kept":            {atMost("drain/100", RedisMicros, 0.3).times(BullMQ), "≤ 0.3× BullMQ: met"},
-		"a number that is exceeded":       {atMost("idle", PerSecond, 4), "≤ 4: **not met**"},
+		"a number that is exceeded":       {atMost("idle", PerSecond, 4), "≤ 4: **not met** (4.50)"},
 		"a number that is just reached":   {atLeast("add/1", Rate, 7000), "≥ 7000: met"},
+		"what is shown is what counts":    {atMost("lone", Scripts, 1), "≤ 1: met"},
+		"and not a digit less":            {atMost("lone", Commands, 1), "≤ 1: **not met** (1.01)"},
 		"another workload":                {atMost("big", RedisMicros, 1.05).than("small"), "≤ 1.05× the small one: **not met** (1.06×)"},
 		"what was not measured":           {atLeast("bulk", Rate, 3).times(BullMQ), "≥ 3× BullMQ: not measured"},
 		"whose peer was not measured":     {atMost("idle", PerSecond, 1).times(BullMQ), "≤ 1× BullMQ: not measured"},

@@ -16,9 +16,13 @@ import (
 
 // NewLogger returns a logger that writes to w as the configuration says:
 // coloured text on a terminal, JSON lines elsewhere. What Redact finds never
-// gets out.
+// gets out. Warnings and errors are written when the call that logs them returns.
 func NewLogger(w io.Writer, c config.Process) *slog.Logger {
-	return newLogger(w, c, isTerminal(w))
+	logger := newLogger(w, c, isTerminal(w))
+	if lines, ok := w.(*gatherer); ok {
+		return slog.New(prompt{logger.Handler(), lines})
+	}
+	return logger
 }
 
 func newLogger(w io.Writer, c config.Process, terminal bool) *slog.Logger {
@@ -53,7 +57,7 @@ var urlPassword = regexp.MustCompile(`(://[^/\s:@]*):[^/\s@]+@`)
 // included. Durations become readable. It is a second line: what must not be
 // logged should not be handed to a logger.
 func Redact(_ []string, a slog.Attr) slog.Attr {
-	if sensitive[strings.ReplaceAll(strings.ToLower(a.Key), "-", "_")] {
+	if sensitive[plainName(a.Key)] {
 		return slog.String(a.Key, redacted)
 	}
 	switch a.Value.Kind() {
@@ -67,6 +71,15 @@ func Redact(_ []string, a slog.Attr) slog.Attr {
 		}
 	}
 	return a
+}
+
+// plainName is the name of an attribute in small letters, with underscores.
+// Nearly all are written so.
+func plainName(key string) string {
+	if strings.IndexFunc(key, func(r rune) bool { return r == '-' || r < 'a' && r != '_' || r > 'z' }) < 0 {
+		return key
+	}
+	return strings.ReplaceAll(strings.ToLower(key), "-", "_")
 }
 
 func hidePasswords(text string) string {

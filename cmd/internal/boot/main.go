@@ -59,6 +59,8 @@ var ErrUsage = errors.New("wrong usage")
 //
 //	func main() { os.Exit(boot.Main(context.Background(), program(), boot.ProcessEnv())) }
 func Main(ctx context.Context, p Program, env Env) int {
+	env, flush := gather(env)
+	defer flush()
 	command, rest, err := p.parse(env)
 	if err == nil {
 		ctx, stop := WithSignals(ctx, func() { env.Exit(exitFailed) })
@@ -66,10 +68,32 @@ func Main(ctx context.Context, p Program, env Env) int {
 		err = clean(ctx, command.Run(ctx, env))
 		stop()
 	}
-	if err != nil {
-		fmt.Fprintf(env.Stderr, "%s: %s\n", p.Name, hidePasswords(err.Error()))
-	}
+	report(env, p.Name, err)
 	return exitCode(err)
+}
+
+// gather has logs written in few calls, unless somebody looks on. Whichever way
+// the program ends, nothing is held back then: flush is for its last moment.
+func gather(env Env) (gathered Env, flush func()) {
+	if isTerminal(env.Stderr) {
+		return env, func() {}
+	}
+	lines := &gatherer{to: env.Stderr}
+	flush = func() { _ = lines.Flush() } // there is no other place to say that it failed
+	exit := env.Exit
+	env.Stderr = lines
+	env.Exit = func(code int) {
+		flush()
+		exit(code)
+	}
+	return env, flush
+}
+
+// report says what a program failed of.
+func report(env Env, name string, err error) {
+	if err != nil {
+		fmt.Fprintf(env.Stderr, "%s: %s\n", name, hidePasswords(err.Error()))
+	}
 }
 
 // clean makes a stop by signal what it is: no failure.

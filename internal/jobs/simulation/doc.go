@@ -8,7 +8,9 @@
 //	  │                ▼                                                   │
 //	  │   queue ─┐                                                         │
 //	  │   pool  ─┼─ go-redis ── link ── wire ──▶ embedded Redis, its clock │
-//	  │   admin ─┘               │ loses, delays, freezes, cuts            │
+//	  │   admin ─┘               │ loses, delays, freezes, cuts   ▲        │
+//	  │                          Node's schedulers, unique jobs, ─┘        │
+//	  │                          and halts                                 │
 //	  └──────────────┬───────────┴───────────────────────┬─────────────────┘
 //	                 ▼                                   ▼
 //	               ledger: who ran what, when, for how long it was theirs,

@@ -65,6 +65,7 @@ type ended struct {
 // deed is what an operator did.
 type deed struct {
 	act
+	number   int // from 1, in their order
 	id       string
 	call, at time.Time
 	err      error
@@ -76,6 +77,8 @@ type told struct {
 	event jobs.EventType
 	id    string
 	prev  string
+	other string // the job that was turned away for this one
+	kept  bool   // it is to be added later
 }
 
 // stepped is when the server's clock was set.
@@ -88,6 +91,27 @@ func (l *ledger) add(a added) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.adds = append(l.adds, a)
+}
+
+// Jobs that are no producer's of the plan have these numbers.
+const (
+	ofScheduler = -1 - iota
+	ofUnique
+)
+
+// admitForeign books what Node added as added when the stream told so.
+func (l *ledger) admitForeign() {
+	for _, e := range l.told {
+		if e.event != jobs.EventAdded {
+			continue
+		}
+		if _, run := slotOf(e.id); run {
+			l.adds = append(l.adds, added{job: ofScheduler, id: e.id, call: e.at, at: e.at})
+		}
+		if isUnique(e.id) {
+			l.adds = append(l.adds, added{job: ofUnique, id: e.id, call: e.at, at: e.at})
+		}
+	}
 }
 
 // idOf is the id under which a job of the plan was added.
@@ -105,6 +129,7 @@ func (l *ledger) idOf(job int) (id string, known bool) {
 func (l *ledger) did(d deed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	d.number = len(l.deeds) + 1
 	l.deeds = append(l.deeds, d)
 }
 
@@ -112,6 +137,20 @@ func (l *ledger) stepped(by time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.steps = append(l.steps, stepped{time.Now(), by})
+}
+
+// forward is by how much the server's clock was set forward in a span of time.
+func (l *ledger) forward(from, to time.Time) (sum time.Duration) {
+	for _, step := range l.steps {
+		if step.by > 0 && !step.at.Before(from) && !step.at.After(to) {
+			sum += step.by
+		}
+	}
+	return sum
+}
+
+func (l *ledger) setBack() bool {
+	return slices.ContainsFunc(l.steps, func(step stepped) bool { return step.by < 0 })
 }
 
 // begin notes the start of a run and tells how often the job was put off before.
@@ -192,5 +231,6 @@ func (l *ledger) watch(command string, args []string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.told = append(l.told, told{time.Now(), jobs.EventType(fields["event"]), fields["jobId"], fields["prev"]})
+	l.told = append(l.told, told{time.Now(), jobs.EventType(fields["event"]), fields["jobId"], fields["prev"],
+		fields["deduplicatedJobId"], fields["kept"] == "1"})
 }

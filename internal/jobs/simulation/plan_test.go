@@ -15,15 +15,21 @@ import (
 type plan struct {
 	seed  int
 	mood  mood
-	lease time.Duration // LockDuration of every pool
-	sweep time.Duration // SweepInterval of every pool
-	skew  time.Duration // how far the server's clock is ahead of ours
+	lease time.Duration  // LockDuration of every pool
+	sweep time.Duration  // SweepInterval of every pool
+	limit jobs.RateLimit // of every pool
+	skew  time.Duration  // how far the server's clock is ahead of ours
 
 	hosts  [][]life // what runs on each host, one after the other
 	jobs   []jobPlan
+	bulks  []bulk
 	faults []fault
 	acts   []act
+	halt   halt
 	losses losses
+
+	schedule schedule
+	unique   unique
 }
 
 // mood says what a plan is about. Some promises can be checked only when
@@ -57,8 +63,9 @@ type life struct {
 // jobPlan is one job and what its handler does.
 type jobPlan struct {
 	at       time.Duration
-	named    bool // the caller chooses the id
-	stubborn bool // the producer adds again until it knows that the job is stored
+	runAt    time.Duration // not before the server's clock shows it; 0 is at once, or after the delay
+	named    bool          // the caller chooses the id
+	stubborn bool          // the producer adds again until it knows that the job is stored
 	options  jobs.Options
 	snoozes  int       // so many starts put the job off first
 	attempts []attempt // the last one counts for all that follow
@@ -105,9 +112,11 @@ type losses struct {
 
 // act is what an operator does.
 type act struct {
-	at   time.Duration
-	what string
-	job  int
+	at       time.Duration
+	what     string
+	job      int
+	priority jobs.Priority // of a change of rank
+	delay    time.Duration // of a postponement
 }
 
 const (
@@ -117,6 +126,8 @@ const (
 	anew    = "retry anew" // with its attempts reset
 	remove  = "remove"
 	promote = "promote"
+	rerank  = "change the priority"
+	delay   = "change the delay"
 )
 
 // horizon is when the plan's last event is over; then everything is healed.
@@ -132,14 +143,30 @@ var plans = rapid.Custom(func(t *rapid.T) *plan {
 	}
 	p.jobs = p.drawJobs(t)
 	p.hosts = p.drawHosts(t)
-	if p.mood != stormy {
-		return p
+	if p.mood == stormy {
+		p.losses = drawLosses(t)
+		p.faults = rapid.SliceOfN(rapid.Custom(p.drawFault), 0, 6).Draw(t, "faults")
+		p.acts = rapid.SliceOfN(rapid.Custom(p.drawAct), 0, 5).Draw(t, "acts")
 	}
-	p.losses = drawLosses(t)
-	p.faults = rapid.SliceOfN(rapid.Custom(p.drawFault), 0, 6).Draw(t, "faults")
-	p.acts = rapid.SliceOfN(rapid.Custom(p.drawAct), 0, 5).Draw(t, "acts")
+	// What came later is drawn behind, so that a number goes on to mean the same
+	// jobs, hosts and faults.
+	p.drawMoments(t)
+	p.drawBulks(t)
+	p.drawLimit(t)
+	p.drawChanges(t)
+	p.drawSchedule(t)
+	p.drawUnique(t)
 	return p
 })
+
+// drawMoments lets a few jobs wait for a moment instead of a delay. It may have
+// passed when they are added.
+func (p *plan) drawMoments(t *rapid.T) {
+	for _, i := range rapid.SliceOfN(rapid.IntRange(0, len(p.jobs)-1), 0, 4).Draw(t, "with a moment") {
+		p.jobs[i].options.Delay = 0
+		p.jobs[i].runAt = moment(t, "run at", time.Millisecond, 35*time.Second)
+	}
+}
 
 func planOf(seed int) *plan {
 	p := *plans.Example(seed)
@@ -295,6 +322,31 @@ func (p *plan) drawAct(t *rapid.T) act {
 	}
 }
 
+// drawChanges lets the operator change jobs: anything in a storm, and where the
+// order counts priorities, before the first job is taken.
+func (p *plan) drawChanges(t *rapid.T) {
+	switch p.mood {
+	case stormy:
+		p.acts = append(p.acts, rapid.SliceOfN(rapid.Custom(p.drawChange), 0, 4).Draw(t, "changes")...)
+	case orderly:
+		changes := rapid.SliceOfN(rapid.Custom(p.drawChange), 0, 6).Draw(t, "changes")
+		for i := range changes {
+			changes[i].at, changes[i].what = 700*time.Millisecond, rerank
+		}
+		p.acts = changes
+	}
+}
+
+func (p *plan) drawChange(t *rapid.T) act {
+	return act{
+		at:       moment(t, "at", 0, 35*time.Second),
+		what:     rapid.SampledFrom([]string{rerank, delay}).Draw(t, "what"),
+		job:      rapid.IntRange(0, len(p.jobs)-1).Draw(t, "job"),
+		priority: rapid.SampledFrom([]jobs.Priority{jobs.Critical, jobs.High, jobs.Low, jobs.Unprioritized}).Draw(t, "priority"),
+		delay:    moment(t, "delay", time.Millisecond, 10*time.Second),
+	}
+}
+
 // inOrder are the acts by their time.
 func (p *plan) inOrder() []act {
 	return slices.SortedStableFunc(slices.Values(p.acts), func(a, b act) int { return int(a.at - b.at) })
@@ -302,22 +354,32 @@ func (p *plan) inOrder() []act {
 
 // String is the plan for whoever reads of a failure.
 func (p *plan) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d, %s: lease %s, sweep %s, server's clock %s ahead, losses %+v\n", p.seed, p.mood, p.lease, p.sweep, p.skew, p.losses)
+	var text strings.Builder
+	fmt.Fprintf(&text, "seed %d, %s: lease %s, sweep %s, server's clock %s ahead, losses %+v, limit %+v, halt %+v\n",
+		p.seed, p.mood, p.lease, p.sweep, p.skew, p.losses, p.limit, p.halt)
 	for i, lives := range p.hosts {
 		for _, l := range lives {
-			fmt.Fprintf(&b, "  host %d: %s with %d slots, %s %s (patience %s)\n", i, l.begins, l.slots, l.how, l.ends, l.patience)
+			fmt.Fprintf(&text, "  host %d: %s with %d slots, %s %s (patience %s)\n", i, l.begins, l.slots, l.how, l.ends, l.patience)
 		}
 	}
 	for i, j := range p.jobs {
-		fmt.Fprintf(&b, "  job %d at %s: priority %d, delay %s, %d attempts, backoff %+v, timeout %s, %d snoozes, %+v\n",
-			i, j.at, j.options.Priority, j.options.Delay, j.options.Attempts, j.options.Backoff, j.options.Timeout, j.snoozes, j.attempts)
+		fmt.Fprintf(&text, "  job %d at %s: priority %d, delay %s, run at %s, %d attempts, backoff %+v, timeout %s, %d snoozes, %+v\n",
+			i, j.at, j.options.Priority, j.options.Delay, j.runAt, j.options.Attempts, j.options.Backoff, j.options.Timeout, j.snoozes, j.attempts)
+	}
+	for _, b := range p.bulks {
+		fmt.Fprintf(&text, "  jobs %d to %d in one call, stubborn %t\n", b.first, b.first+b.count-1, b.stubborn)
 	}
 	for _, f := range p.faults {
-		fmt.Fprintf(&b, "  at %s %s of host %d by %s\n", f.at, f.what, f.host, f.length)
+		fmt.Fprintf(&text, "  at %s %s of host %d by %s\n", f.at, f.what, f.host, f.length)
+	}
+	if p.schedule.runs > 0 {
+		fmt.Fprintf(&text, "  a scheduler: %+v\n", p.schedule)
+	}
+	if len(p.unique.asks) > 0 {
+		fmt.Fprintf(&text, "  one at a time: %+v\n", p.unique)
 	}
 	for _, a := range p.acts {
-		fmt.Fprintf(&b, "  at %s %s job %d\n", a.at, a.what, a.job)
+		fmt.Fprintf(&text, "  at %s %s job %d (priority %d, delay %s)\n", a.at, a.what, a.job, a.priority, a.delay)
 	}
-	return b.String()
+	return text.String()
 }

@@ -34,7 +34,7 @@ func (w *world) process(name string, number uint64, slots int) (*process, error)
 	mux := worker.NewMux()
 	mux.Fallback(p.handle)
 	p.pool, err = worker.New(conn, queueName, mux, worker.Options{
-		Concurrency: slots, Name: name, LockDuration: w.plan.lease, SweepInterval: w.plan.sweep,
+		Concurrency: slots, Name: name, LockDuration: w.plan.lease, SweepInterval: w.plan.sweep, RateLimit: w.plan.limit,
 		OnLease:   func(l worker.Lease) { w.ledger.leased(p, l) },
 		OnAttempt: func(a worker.Attempt) { w.ledger.ended(p, a) },
 	})

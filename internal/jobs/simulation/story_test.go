@@ -12,6 +12,7 @@ import (
 // story is all that the ledger has of one job.
 type story struct {
 	plan   *plan
+	moment time.Time // by the server's clock, before which no run begins; zero is any
 	job    *jobPlan
 	id     string
 	adds   []added
@@ -20,7 +21,7 @@ type story struct {
 	ends   []ended
 	told   []told
 	deeds  []deed
-	steps  []stepped
+	ledger *ledger
 	final  final
 	stored bool // at the end
 }
@@ -32,7 +33,7 @@ func (w *world) stories() []*story {
 	for _, a := range w.ledger.adds {
 		s := byID[a.id]
 		if s == nil {
-			s = &story{plan: w.plan, job: &w.plan.jobs[a.job], id: a.id, steps: w.ledger.steps}
+			s = w.story(a)
 			s.final, s.stored = w.finals[a.id]
 			byID[a.id] = s
 			all = append(all, s)
@@ -41,6 +42,25 @@ func (w *world) stories() []*story {
 	}
 	w.ledger.tell(byID)
 	return all
+}
+
+// story begins the story of a job that was added.
+func (w *world) story(a added) *story {
+	s := &story{plan: w.plan, id: a.id, ledger: w.ledger}
+	switch a.job {
+	case ofScheduler:
+		s.job = &w.plan.schedule.job
+		s.moment, _ = slotOf(a.id)
+		return s
+	case ofUnique:
+		s.job = &w.plan.unique.job
+		return s
+	}
+	s.job = &w.plan.jobs[a.job]
+	if s.job.runAt > 0 {
+		s.moment = w.began.Add(s.job.runAt)
+	}
+	return s
 }
 
 // tell gives every story what is its own.
@@ -114,6 +134,16 @@ func (s *story) count(events ...jobs.EventType) (n int) {
 	return n
 }
 
+// first is when the stream first told an event of the job.
+func (s *story) first(event jobs.EventType) (at time.Time, ok bool) {
+	for _, e := range s.told {
+		if e.event == event {
+			return e.at, true
+		}
+	}
+	return at, false
+}
+
 // end finds what became of a run, if its pool told.
 func (s *story) end(r *run) (ended, bool) {
 	for _, e := range s.ends {
@@ -130,20 +160,26 @@ func (s *story) held(r *run, at time.Time) time.Time {
 	var until time.Time
 	for _, l := range s.leases {
 		if l.process == r.process && l.Attempt == r.started && !l.at.After(at) {
-			until = later(until, l.Until.Add(-s.forward(l.sent, at)))
+			until = later(until, l.Until.Add(-s.ledger.forward(l.sent, at)))
 		}
 	}
 	return until
 }
 
-// forward is by how much the server's clock was set forward in a span of time.
-func (s *story) forward(from, to time.Time) (sum time.Duration) {
-	for _, step := range s.steps {
-		if step.by > 0 && !step.at.Before(from) && !step.at.After(to) {
-			sum += step.by
+// shown is the latest that the server's clock showed in a span of time, at the
+// end of which it may have been set back.
+func (s *story) shown(from, to time.Time) (latest time.Time) {
+	ahead := s.plan.skew
+	for _, step := range s.ledger.steps {
+		if step.at.After(to) {
+			break
 		}
+		if !step.at.Before(from) {
+			latest = later(latest, step.at.Add(ahead))
+		}
+		ahead += step.by
 	}
-	return sum
+	return later(latest, to.Add(ahead))
 }
 
 // over reports whether a run had come to its end, or had lost the job, before a

@@ -88,23 +88,32 @@ func (w *world) act(q *admin.Queue, a act) {
 		d.err = q.Remove(ctx, id, false)
 	case promote:
 		d.err = q.Promote(ctx, id)
+	case rerank:
+		d.err = q.ChangePriority(ctx, id, a.priority, false)
+	case delay:
+		d.err = q.ChangeDelay(ctx, id, a.delay)
 	}
 	d.at = time.Now()
 	w.ledger.did(d)
 }
 
-// forget makes the server forget its scripts. It may have to be told more than
-// once, when it is just coming back.
+// forget makes the server forget its scripts. It may be just coming back.
 func (w *world) forget() {
+	w.insist("flush the scripts", func(ctx context.Context) error { return w.overseer.ScriptFlush(ctx).Err() })
+}
+
+// insist does something that may be done more than once, until the server
+// answers.
+func (w *world) insist(what string, do func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for {
-		err := w.overseer.ScriptFlush(ctx).Err()
+		err := do(ctx)
 		if err == nil {
 			return
 		}
 		if ctx.Err() != nil {
-			w.breaks("flush the scripts", err)
+			w.breaks(what, err)
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

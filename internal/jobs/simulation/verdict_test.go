@@ -31,7 +31,12 @@ func (w *world) verdict() (broken []string) {
 			}
 		}
 	}
-	return append(broken, outOfOrder(w.plan, stories)...)
+	for _, rule := range []func([]*story) []string{
+		w.outOfOrder, w.torn, w.overLimit, w.startsWhileHalted, w.idle, w.offSchedule, w.notUnique,
+	} {
+		broken = append(broken, rule(stories)...)
+	}
+	return broken
 }
 
 // rules are the promises about each job.
@@ -47,6 +52,8 @@ var rules = []struct {
 	{"recovered too soon", (*story).recoveredTooSoon},
 	{"early", (*story).early},
 	{"late", (*story).late},
+	{"put off", (*story).notPutOff},
+	{"rank", (*story).otherRank},
 	{"deeds", (*story).oddDeeds},
 	{"life", (*story).impossible},
 }
@@ -57,7 +64,7 @@ func finding(format string, args ...any) []string { return []string{fmt.Sprintf(
 func (s *story) addedOnce() []string {
 	first := s.adds[0]
 	switch n := s.count(jobs.EventAdded); {
-	case n > 1:
+	case n > 1 && !s.touched(remove): // what an operator removed, a stubborn producer adds again
 		return finding("was added %d times", n)
 	case first.err == nil && first.existed:
 		return finding("was said to exist before it was added")
@@ -168,10 +175,10 @@ func (s *story) recoveredTooSoon() (broken []string) {
 		case jobs.EventActive:
 			since = e.at
 		case jobs.EventStalled:
-			until := since.Add(s.plan.lease - s.forward(since, e.at))
+			until := since.Add(s.plan.lease - s.ledger.forward(since, e.at))
 			for _, l := range s.leases {
 				if !l.sent.Before(since) && l.at.Before(e.at) { // at the same instant it may be the next attempt's
-					until = later(until, l.Until.Add(-s.forward(l.sent, e.at)))
+					until = later(until, l.Until.Add(-s.ledger.forward(l.sent, e.at)))
 				}
 			}
 			if e.at.Before(until.Add(-grain)) {
@@ -184,11 +191,15 @@ func (s *story) recoveredTooSoon() (broken []string) {
 
 // early: no start before the delay is over, nor before the rest after a failure.
 func (s *story) early() (broken []string) {
-	if s.touched(promote, retry, anew) || len(s.runs) == 0 {
+	if s.touched(promote, delay, retry, anew) || len(s.runs) == 0 {
 		return nil
 	}
-	due := s.adds[0].call.Add(s.job.options.Delay)
-	if first := s.runs[0].from; first.Before(s.cautious(due, s.adds[0].call, first)) {
+	added := s.adds[0].call
+	if first := s.runs[0].from; s.shown(added, first).Before(s.moment.Add(-time.Millisecond)) {
+		broken = append(broken, fmt.Sprintf("started at %s, when the server's clock was not yet at %s", clock(first), clock(s.moment)))
+	}
+	due := added.Add(s.job.options.Delay)
+	if first := s.runs[0].from; first.Before(s.cautious(due, added, first)) {
 		broken = append(broken, fmt.Sprintf("started at %s, due at %s", clock(first), clock(due)))
 	}
 	for i, r := range s.runs[1:] {
@@ -207,26 +218,36 @@ func (s *story) early() (broken []string) {
 
 // cautious allows for whole milliseconds and for a clock that was set forward.
 func (s *story) cautious(due, from, to time.Time) time.Time {
-	return due.Add(-time.Millisecond - s.forward(from, to))
+	return due.Add(-time.Millisecond - s.ledger.forward(from, to))
 }
 
 // promptly is how soon a job starts when a slot is free and nothing is wrong.
 const promptly = 250 * time.Millisecond
 
-// late: with a free slot and nothing wrong, a job starts when it is due.
+// late: with a free slot and nothing wrong, a job starts when it is due. See
+// idle for what a rate limit allows.
 func (s *story) late() (broken []string) {
-	if s.plan.mood != prompt || len(s.runs) == 0 {
+	if s.plan.mood != prompt || s.plan.limit.Max > 0 {
 		return nil
 	}
-	due := s.adds[0].at.Add(s.job.options.Delay)
-	for _, r := range s.runs {
-		if r.from.After(due.Add(promptly)) {
-			broken = append(broken, fmt.Sprintf("started at %s, due at %s", clock(r.from), clock(due)))
+	for i, due := range s.dues() {
+		if from := s.runs[i].from; from.After(due.Add(promptly)) {
+			broken = append(broken, fmt.Sprintf("started at %s, due at %s", clock(from), clock(due)))
 		}
+	}
+	return broken
+}
+
+// dues are the moments from which on each run of the job could begin, when
+// nothing goes wrong.
+func (s *story) dues() (all []time.Time) {
+	due := later(s.adds[0].at.Add(s.job.options.Delay), s.moment.Add(-s.plan.skew))
+	for _, r := range s.runs {
+		all = append(all, due)
 		e, _ := s.end(r)
 		due = r.to.Add(s.rest(r, e.status))
 	}
-	return broken
+	return all
 }
 
 // oddDeeds: an operator gets one of the answers that are promised.
@@ -241,36 +262,111 @@ func (s *story) oddDeeds() (broken []string) {
 	return broken
 }
 
-// outOfOrder: when all jobs wait before the first is taken, and one runs at a
-// time, they start by priority, and in the order of their adding within one.
-func outOfOrder(p *plan, stories []*story) (broken []string) {
-	if p.mood != orderly {
+// notPutOff: whoever puts a job off by hand is obeyed.
+func (s *story) notPutOff() (broken []string) {
+	if s.touched(promote, retry, anew, remove) || s.changes(delay) != 1 {
 		return nil
 	}
-	started := slices.DeleteFunc(slices.Clone(stories), func(s *story) bool { return len(s.runs) == 0 || s.job.options.Delay > 0 })
-	slices.SortStableFunc(started, func(a, b *story) int { return a.runs[0].number - b.runs[0].number })
-	for i, s := range started[min(1, len(started)):] {
-		before := started[i]
-		order := cmp.Or(cmp.Compare(rank(before), rank(s)), before.adds[0].call.Compare(s.adds[0].call))
-		if order > 0 {
-			broken = append(broken, fmt.Sprintf("order: job %s (priority %d, added %s) started before job %s (priority %d, added %s)",
-				before.id, rank(before), clock(before.adds[0].call), s.id, rank(s), clock(s.adds[0].call)))
+	for _, d := range s.deeds {
+		if d.what != delay || d.err != nil {
+			continue
+		}
+		due := d.call.Add(d.delay)
+		for _, r := range s.runs {
+			if r.from.After(d.at) && r.from.Before(s.cautious(due, d.call, r.from)) {
+				broken = append(broken, fmt.Sprintf("started at %s, put off to %s", clock(r.from), clock(due)))
+			}
 		}
 	}
 	return broken
 }
 
-// rank is the priority by which a job waits: 0 is the list, before all others.
-func rank(s *story) int {
-	switch p := s.job.options.Priority; p {
-	case jobs.Unprioritized:
-		return 0
-	case 0:
-		return int(jobs.Normal)
-	default:
-		return int(p)
+// changes are how many changes of a kind an operator may have made.
+func (s *story) changes(what string) (n int) {
+	for _, d := range s.deeds {
+		if d.what == what && !d.refused() {
+			n++
+		}
 	}
+	return n
 }
+
+// otherRank: a job has the priority that it was given last. What was perhaps
+// done, or sent twice, may have been done later than the rest.
+func (s *story) otherRank() []string {
+	if !s.stored || s.touched(remove) {
+		return nil
+	}
+	last, perhaps := s.added(), map[int]bool{}
+	for _, d := range s.deeds {
+		if d.what != rerank || d.refused() {
+			continue
+		}
+		if d.err != nil || resent(d.call, d.at) {
+			perhaps[stored(d.priority)] = true
+		}
+		if d.err == nil {
+			last = stored(d.priority)
+		}
+	}
+	if got := s.final.job.Priority; got != last && !perhaps[got] {
+		return finding("has priority %d in the end, and was given %d", got, last)
+	}
+	return nil
+}
+
+// outOfOrder: when all jobs wait before the first is taken, and one runs at a
+// time, they start by priority, and within one in the order in which they were
+// added, or came to it by a change.
+func (w *world) outOfOrder(stories []*story) (broken []string) {
+	if w.plan.mood != orderly {
+		return nil
+	}
+	started := slices.DeleteFunc(slices.Clone(stories), func(s *story) bool { return len(s.runs) == 0 || s.putOff() })
+	slices.SortStableFunc(started, func(a, b *story) int { return a.runs[0].number - b.runs[0].number })
+	for i, s := range started[min(1, len(started)):] {
+		if before := started[i]; before.stand().compare(s.stand()) > 0 {
+			broken = append(broken, fmt.Sprintf("order: job %s (%+v) started before job %s (%+v)", before.id, before.stand(), s.id, s.stand()))
+		}
+	}
+	return broken
+}
+
+// putOff reports a job that does not wait from the beginning.
+func (s *story) putOff() bool { return s.job.options.Delay > 0 || s.job.runAt > 0 }
+
+// stand is where a job stands in the line.
+type stand struct {
+	rank    int // 0 is the list, before all others
+	changed int // the number of the deed that brought it there, or 0
+	number  int // in the plan
+}
+
+func (s *story) stand() stand {
+	at := stand{rank: s.added(), number: s.adds[0].job}
+	for _, d := range s.deeds {
+		if d.what == rerank && d.err == nil {
+			at.rank, at.changed = stored(d.priority), d.number
+		}
+	}
+	return at
+}
+
+func (a stand) compare(b stand) int {
+	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.changed, b.changed), cmp.Compare(a.number, b.number))
+}
+
+// added is the priority with which the job was added, as it is stored. Our queue
+// has one for those that say none, Node has not.
+func (s *story) added() int {
+	if s.adds[0].job < 0 {
+		return stored(s.job.options.Priority)
+	}
+	return stored(cmp.Or(s.job.options.Priority, jobs.Normal))
+}
+
+// stored is a priority as it is stored: 0 for the list.
+func stored(p jobs.Priority) int { return max(0, int(p)) }
 
 // clock shows a moment of the run; a bubble's time begins with the year 2000.
 func clock(t time.Time) string {

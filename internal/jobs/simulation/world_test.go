@@ -15,7 +15,6 @@ import (
 	"github.com/tandemq/tandem/internal/jobs/admin"
 	"github.com/tandemq/tandem/internal/jobs/internal/invariant"
 	"github.com/tandemq/tandem/internal/jobs/internal/wire"
-	"github.com/tandemq/tandem/internal/jobs/queue"
 	"github.com/tandemq/tandem/internal/jobs/redisconn"
 )
 
@@ -37,7 +36,8 @@ type world struct {
 	running map[int]*process // by host
 	graves  []*process       // to be buried
 	alive   []*process       // to be stopped at the end
-	broken  []error          // what should work and did not, before any promise is looked at
+	halted  *halted
+	broken  []error // what should work and did not, before any promise is looked at
 
 	healed, quiet time.Time
 	finals        map[string]final
@@ -101,6 +101,9 @@ func (w *world) happen() {
 		w.lives.Go(func() { w.suffer(f) })
 	}
 	w.lives.Go(w.operate)
+	w.lives.Go(w.stop)
+	w.lives.Go(w.schedule)
+	w.lives.Go(w.dedup)
 	w.lives.Wait()
 }
 
@@ -145,60 +148,14 @@ func (w *world) mourn(p *process) {
 	w.graves = append(w.graves, p)
 }
 
-// produce adds the jobs: one after the other where the order counts, otherwise
-// each at its time, whether or not the ones before were answered.
-func (w *world) produce() {
-	conn, err := w.net.link(w.number(1), w.plan.losses).open()
-	if err != nil {
-		w.breaks("open the producer", err)
-		return
-	}
-	q, err := queue.New(conn, queueName, queue.Options{})
-	if err != nil {
-		w.breaks("open the queue", err)
-		return
-	}
-	var calls sync.WaitGroup
-	for i := range w.plan.jobs {
-		w.at(w.plan.jobs[i].at)
-		if w.plan.mood == orderly {
-			w.add(q, i)
-		} else {
-			calls.Go(func() { w.add(q, i) })
-		}
-	}
-	calls.Wait()
-	q.Close()
-	w.breaks("close the producer", conn.Close())
-}
-
-// add stores one job. A stubborn producer asks until it knows.
-func (w *world) add(q *queue.Queue, i int) {
-	job := &w.plan.jobs[i]
-	o := job.options
-	if job.named {
-		o.ID = "job-" + strconv.Itoa(i)
-	}
-	for {
-		a := added{job: i, call: time.Now()}
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		result, err := q.Add(ctx, "j"+strconv.Itoa(i), i, o)
-		cancel()
-		a.id, a.existed, a.err, a.at = result.ID, result.Existed, err, time.Now()
-		w.ledger.add(a)
-		if err != nil && !errors.Is(err, jobs.ErrUnavailable) {
-			w.breaks("add a job", err)
-			return
-		}
-		if err == nil || !job.stubborn {
-			return
-		}
-		o.ID = result.ID
-	}
-}
-
 // job finds the plan of a job by its name.
 func (w *world) job(name string) (*jobPlan, error) {
+	switch name {
+	case scheduler:
+		return &w.plan.schedule.job, nil
+	case onlyOne:
+		return &w.plan.unique.job, nil
+	}
 	i, err := strconv.Atoi(name[1:])
 	if err != nil || i >= len(w.plan.jobs) {
 		return nil, fmt.Errorf("job %q is not in the plan", name)
@@ -246,6 +203,7 @@ func (w *world) lookAround(t *testing.T) {
 		w.breaks("stop at the end", p.stop(30*time.Second))
 	}
 	time.Sleep(time.Minute) // handlers that hear nothing return
+	w.ledger.admitForeign()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for _, a := range w.ledger.adds {
