@@ -219,7 +219,11 @@ func (l *lab) measure(ctx context.Context, p *pace, todo []experiment) error {
 	}
 	err := e.run(ctx, l, rounds)
 	took := time.Since(began)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		l.missing(e.id, "stopped half way: "+context.Cause(ctx).Error())
+		return err
+	case err != nil:
 		l.missing(e.id, "failed: "+l.firstLine(err))
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,11 +18,23 @@ import (
 )
 
 // calls keeps what each call wrote.
-type calls []string
+type calls struct {
+	mu  sync.Mutex
+	all []string
+}
 
 func (c *calls) Write(p []byte) (int, error) {
-	*c = append(*c, string(p))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, string(p))
 	return len(p), nil
+}
+
+// texts are what was written so far, call by call.
+func (c *calls) texts() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.all)
 }
 
 func TestALineThatComesAloneIsWrittenAtOnce(t *testing.T) {
@@ -30,8 +43,8 @@ func TestALineThatComesAloneIsWrittenAtOnce(t *testing.T) {
 		g := &gatherer{to: &out}
 		for i := range 3 {
 			write(t, g, "line\n")
-			if len(out) != i+1 {
-				t.Errorf("after line %d: %q", i+1, out)
+			if got := out.texts(); len(got) != i+1 {
+				t.Errorf("after line %d: %q", i+1, got)
 			}
 			time.Sleep(gatherFor + time.Millisecond) // virtual time
 		}
@@ -45,7 +58,7 @@ func TestLinesThatComeTogetherAreWrittenTogether(t *testing.T) {
 		for _, line := range []string{"1\n", "2\n", "3\n"} {
 			write(t, g, line)
 		}
-		if diff := cmp.Diff(calls{"1\n"}, out); diff != "" {
+		if diff := cmp.Diff([]string{"1\n"}, out.texts()); diff != "" {
 			t.Errorf("at once (-want +got):\n%s", diff)
 		}
 		time.Sleep(gatherFor)
@@ -53,7 +66,7 @@ func TestLinesThatComeTogetherAreWrittenTogether(t *testing.T) {
 		write(t, g, "4\n") // still within reach of the last
 		time.Sleep(2 * gatherFor)
 		synctest.Wait()
-		if diff := cmp.Diff(calls{"1\n", "2\n3\n", "4\n"}, out); diff != "" {
+		if diff := cmp.Diff([]string{"1\n", "2\n3\n", "4\n"}, out.texts()); diff != "" {
 			t.Errorf("in the end (-want +got):\n%s", diff)
 		}
 	})
@@ -67,8 +80,8 @@ func TestMuchIsNotHeldBack(t *testing.T) {
 		for range 5 {
 			write(t, g, line)
 		}
-		if len(out) != 2 || len(out[1]) != gatherMost {
-			t.Errorf("%d calls", len(out))
+		if got := out.texts(); len(got) != 2 || len(got[1]) != gatherMost {
+			t.Errorf("%d calls", len(got))
 		}
 		time.Sleep(2 * gatherFor) // no timer is left behind
 	})
@@ -88,7 +101,7 @@ func TestAWarningIsOutWithAllThatCameBeforeIt(t *testing.T) {
 		logger.Info("one")
 		logger.Info("two")
 		logger.Warn("three")
-		text := strings.Join(out, "")
+		text := strings.Join(out.texts(), "")
 		for _, want := range []string{`"one"`, `"two"`, `"three"`} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s is not out: %s", want, text)
@@ -126,12 +139,12 @@ func TestNothingOfTheLogIsLostAtTheEnd(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var out calls
 				var atExit string
-				env := Env{Stdout: io.Discard, Stderr: &out, Exit: func(int) { atExit = strings.Join(out, "") }}
+				env := Env{Stdout: io.Discard, Stderr: &out, Exit: func(int) { atExit = strings.Join(out.texts(), "") }}
 				gathered, flush := gather(env)
 				err := test.run(t.Context(), gathered)
 				report(gathered, "program", err)
 				flush()
-				lines := strings.Split(strings.TrimSpace(strings.Join(out, "")), "\n")
+				lines := strings.Split(strings.TrimSpace(strings.Join(out.texts(), "")), "\n")
 				if n := slices.IndexFunc(lines, func(line string) bool { return strings.Contains(line, test.last) }); n != len(lines)-1 || len(lines) < 3 {
 					t.Errorf("%q", lines)
 				}
