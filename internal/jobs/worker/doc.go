@@ -27,8 +27,8 @@
 // The slots make the calls themselves (exchange.go): a slot whose job ends while
 // no call is under way sends its outcome with a fetch in one call; otherwise it
 // leaves the outcome for the next one, which takes all that are left. One call
-// is under way at a time; with 32 slots or more a second one may be, when it is
-// full.
+// is under way at a time; with eight slots or more a second one may be, when it
+// carries the outcomes of half of them.
 //
 //	               ┌──── call under way: leave the outcome, wait ────┐
 //	job ends ──▶ hand in                                             ├─▶ job ─▶ run

@@ -27,7 +27,7 @@ type exchange struct {
 	decline func(t broker.Taken) *attempt // its outcome hands the job back
 	done    func(a *attempt)              // an outcome that Redis accepted
 	alarm   *alarm
-	full    int // outcomes in a call, and jobs it takes for them, at most
+	full    int // outcomes that are worth a call beside another one
 	most    int // calls under way at once, at most
 
 	mu       sync.Mutex
@@ -69,10 +69,11 @@ type message struct {
 
 func newSeat() *seat { return &seat{messages: make(chan message, 1)} }
 
-// enoughForTwo is how many slots make a second call at a time worth while. Ten
-// slots with two calls cost Redis 9.7 commands a job instead of 9: what a call
-// costs by itself is then shared by fewer.
-const enoughForTwo = 32
+// enoughForTwo is how many slots make a second call at a time worth while: half of
+// them in each. With ten, twice five outcomes drain a third faster than ten at
+// once, since Redis need not wait for us; with five, calls of two or three cost it
+// a fifth more.
+const enoughForTwo = 8
 
 func newExchange(slots int) *exchange {
 	x := &exchange{hungry: true, idle: make(chan struct{}, 1), full: broker.MaxBatch, most: 1}
@@ -165,13 +166,28 @@ func (x *exchange) reason() bool {
 // its own; then a parked slot goes on. s is nil for a leader that is no slot.
 func (x *exchange) lead(s *seat) {
 	for {
-		// Jobs that end in no time at all end before the call, not just after it.
-		runtime.Gosched()
+		x.linger()
 		outcomes, want, heed := x.prepare()
 		if !x.apply(s, outcomes, want, x.settle(outcomes, want, heed)) {
 			return
 		}
 	}
+}
+
+// linger lets jobs that end in no time at all end before the call, not just after
+// it: it gives way to them as long as outcomes come in and there is room for more.
+func (x *exchange) linger() {
+	for before, left := -1, x.waiting(); left > before && left < x.full; {
+		runtime.Gosched()
+		before, left = left, x.waiting()
+	}
+}
+
+// waiting is how many outcomes wait for the next call.
+func (x *exchange) waiting() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.left)
 }
 
 // prepare takes what the next call carries. It uses up hunger before the call:
@@ -180,11 +196,18 @@ func (x *exchange) prepare() (outcomes []*attempt, want int, heed bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	heed = x.heed()
-	n := min(len(x.left), x.full)
+	limit := x.full
+	if x.calls > 1 {
+		limit = broker.MaxBatch // the other half is under way
+	}
+	n := min(len(x.left), limit)
 	outcomes = x.left[:n:n]
 	x.left = x.left[n:]
 	if len(x.left) == 0 {
 		x.left = nil
+	}
+	if x.mayCall() {
+		x.handOver()
 	}
 	x.owed = false
 	if x.stopping || time.Now().Before(x.heldOff) {
@@ -193,7 +216,7 @@ func (x *exchange) prepare() (outcomes []*attempt, want int, heed bool) {
 	x.hungry = false
 	want = min(len(x.parked)-x.asked, broker.MaxBatch)
 	if n > 0 {
-		want = min(want, x.full)
+		want = min(want, limit)
 	}
 	x.asked += want
 	return outcomes, want, heed
@@ -300,17 +323,21 @@ func (x *exchange) goOn(s *seat) bool {
 		if len(x.parked) == 0 || slices.Contains(x.parked, s) {
 			return true // the marker that we owe, or a leader without a job
 		}
-		if i := x.follower(); i >= 0 {
-			x.parked[i].leads = true
-			x.parked[i].messages <- message{lead: true}
-			x.release(s)
-			return false
-		}
+		x.handOver()
 	}
 	x.calls--
 	x.release(s)
 	x.tellIdle()
 	return false
+}
+
+// handOver has a parked slot make a call, if one leads none yet. Callers hold mu.
+func (x *exchange) handOver() {
+	if i := x.follower(); i >= 0 {
+		x.calls++
+		x.parked[i].leads = true
+		x.parked[i].messages <- message{lead: true}
+	}
 }
 
 // release makes a leader a slot like others. s is nil for one that is no slot.
