@@ -52,10 +52,11 @@ type Counts struct {
 	OldestWaiting   time.Time // when the job that has waited longest was added; zero without any
 }
 
-// Counts reads all counts in one round trip, and the age of the head of the
-// line in a second one when there is a line.
+// Counts reads all counts as they are at one moment, so that a job on its way
+// from place to place is counted once, and the age of the head of the line after
+// that when there is a line.
 func (b *Broker) Counts(ctx context.Context) (Counts, error) {
-	pipe := b.redis.Pipeline()
+	pipe := b.redis.TxPipeline()
 	wait, aside := pipe.LLen(ctx, b.keys.Wait()), pipe.LLen(ctx, b.keys.LegacyPaused())
 	active := pipe.LLen(ctx, b.keys.Active())
 	prioritized := pipe.ZCard(ctx, b.keys.Prioritized())
