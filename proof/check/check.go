@@ -100,11 +100,14 @@ func (j *judge) acked(a *asked) {
 	if a.acked == 0 {
 		return
 	}
+	if j.ignored(a) {
+		return // what is left of its data may not tell whose it is
+	}
 	for _, id := range a.ids {
 		if l := j.jobs[id]; l.key != a.key {
 			continue // another job took the id
 		}
-		if j.rules.Ignore[id] || j.settled(id) != "" || len(j.census.Places[id]) > 0 {
+		if j.settled(id) != "" || len(j.census.Places[id]) > 0 {
 			return
 		}
 	}

@@ -123,6 +123,10 @@ func TestEachKindOfFinding(t *testing.T) {
 		"a job that a fault broke": {
 			lines: "1 P 1 produce start\n10 I k completed 100 0\n20 A k id 0\n", rules: check.Rules{Ignore: map[string]bool{"id": true}},
 		},
+		"a job that a fault broke so that it does not tell whose it is": {
+			lines: strings.NewReplacer("S k id", "S - id", "X k id", "X - id").Replace(good),
+			rules: check.Rules{Ignore: map[string]bool{"id": true}},
+		},
 		"one that overtook another":                   {more: overtaking, rules: check.Rules{FIFO: true}, want: one(check.Inversion)},
 		"one that overtook, where that is no promise": {more: overtaking},
 		"one that overtook what was given back":       {more: overtaking + "27 V id stalled \"\"\n", rules: check.Rules{FIFO: true}},
