@@ -66,7 +66,7 @@ func ReplicatedCluster(tb testing.TB, config ...string) *Nodes {
 func node(tb testing.TB, config ...string) *Instance {
 	tb.Helper()
 	return Own(tb, Options{Config: append([]string{
-		"cluster-enabled yes", "cluster-port " + strconv.Itoa(freePort()), "cluster-node-timeout 2000",
+		"cluster-enabled yes", "cluster-port " + strconv.Itoa(lasting(tb)), "cluster-node-timeout 2000",
 		"cluster-replica-validity-factor 0", "repl-diskless-sync-delay 0", "repl-ping-replica-period 1",
 	}, config...)})
 }

@@ -49,12 +49,21 @@ func Own(tb testing.TB, o Options) *Instance {
 
 func own(tb testing.TB, s settings) *Instance {
 	tb.Helper()
+	if s.port == 0 {
+		s.port = lasting(tb)
+	}
 	i := &Instance{tb: tb, settings: s}
 	i.start()
 	tb.Cleanup(i.finish)
-	i.settings.port = i.process.port
 	i.Server = newServer(i.process.addr(), true)
 	return i
+}
+
+// lasting is a port that is the test's until it ends.
+func lasting(tb testing.TB) int {
+	port, release := claimPort()
+	tb.Cleanup(release)
+	return port
 }
 
 func needBinary(tb testing.TB) {
