@@ -40,7 +40,7 @@ func inScripts() []Mutant {
 		},
 		{
 			Name: "a lock stays", File: scripts + "settle.lua", Scenario: "lone",
-			Old: "call('DEL', unpack(freed_locks))", New: "",
+			Old: "freed_locks[k], freed_ids[k] = locks[n], id", New: "freed_locks[k], freed_ids[k] = KEYS[2], id",
 			Why: "locks outlive their jobs; with one that is asked to finish again, a finish is accepted twice",
 		},
 		{
@@ -110,17 +110,17 @@ func inScripts() []Mutant {
 		},
 		{
 			Name: "the last of a priority first", File: scripts + "settle.lua", Scenario: "order", Fast: true,
-			Old: "call('ZPOPMIN', prioritized", New: "call('ZPOPMAX', prioritized",
+			Old: "try('ZPOPMIN', prioritized", New: "try('ZPOPMAX', prioritized",
 			Why: "the line is served from its end",
 		},
 		{
 			Name: "the newest in line first", File: scripts + "settle.lua", Scenario: "order",
-			Old: "call('LMOVE', wait, active, 'RIGHT', 'LEFT')", New: "call('LMOVE', wait, active, 'LEFT', 'LEFT')",
+			Old: "try('LMOVE', wait, active, 'RIGHT', 'LEFT')", New: "try('LMOVE', wait, active, 'LEFT', 'LEFT')",
 			Why: "the line is served from its end, one at a time",
 		},
 		{
 			Name: "taken and not active", File: scripts + "settle.lua", Scenario: "calm",
-			Old: "call('LPUSH', active, unpack(started))", New: "",
+			Old: "call('LPUSH', active, unpack(ids))", New: "",
 			Why: "jobs that are taken together are in no place while they run",
 		},
 	}

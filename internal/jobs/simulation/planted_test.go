@@ -62,7 +62,7 @@ var bugs = []bug{
 		"if kind ~= 'release' then\n    redis.call('HSET', job, 'failedReason'",
 	}},
 	{name: "the least urgent job runs first", pairs: []string{
-		"call('ZPOPMIN', prioritized", "call('ZPOPMAX', prioritized",
+		"try('ZPOPMIN', prioritized", "try('ZPOPMAX', prioritized",
 	}},
 	{name: "the latest job runs first", pairs: []string{
 		"+ count % 4294967296)\n  end\n  redis.call('ZADD', prioritized", "+ 1000000 - count)\n  end\n  redis.call('ZADD', prioritized",

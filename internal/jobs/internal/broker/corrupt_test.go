@@ -131,6 +131,41 @@ func (f *fixture) oneBrokenSetting(setting string) {
 	}
 }
 
+// A list that is none takes no job away: not those that end in the call, nor those
+// that go on running, nor any that the call has popped from elsewhere.
+func TestAListThatIsNoneCostsNobodyAJob(t *testing.T) {
+	ids := []string{"a", "b", "c", "d", "e", "f", "g"}
+	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+		for _, broken := range []string{"wait", "prioritized", "events"} {
+			t.Run(broken, func(t *testing.T) {
+				f := newFixture(t, server)
+				f.active("t", ids...)
+				f.add(newJob("h"), ranked("i", 1))
+				f.do("rename Q:"+broken+" Q:kept", "set Q:"+broken+" x")
+				var ended []broker.Outcome
+				for _, id := range ids[:5] {
+					ended = append(ended, outcome(broker.Completed, id))
+				}
+				if _, err := f.broker().Settle(f.ctx, ended, fetch("t2", 5)); err == nil {
+					t.Error("the call does not say what is broken")
+				}
+				f.do("del Q:"+broken, "rename Q:kept Q:"+broken)
+				f.everyJobIsSomewhere(append([]string{"h", "i"}, ids...))
+			})
+		}
+	})
+}
+
+func (f *fixture) everyJobIsSomewhere(ids []string) {
+	f.Helper()
+	for _, id := range ids {
+		if state, err := f.stateOf(id); err != nil || state == jobs.Unknown {
+			f.Errorf("job %s is %q: %v\n%s", id, state, err, invariant.Dump(f, f.client, f.keys))
+			return
+		}
+	}
+}
+
 func TestJobsAreTakenOnlyUnderALock(t *testing.T) {
 	f := newFixture(t, redistest.Shared(t))
 	f.add(newJob("a"))

@@ -86,9 +86,8 @@ end
 if next_due and next_due <= tonumber(now_text) then seldom().promote_due() end
 
 -- The ends of attempts. The active list is read once and written once when many
--- jobs leave it together: active_ids and how often each is there, and in the end
--- those that stay.
-local owners, active_ids, occurrences, stay = {}, nil, nil, nil
+-- jobs leave it together: active_ids and how often each is there.
+local owners, active_ids, occurrences = {}, nil, nil
 if #locks > 0 then owners = call('MGET', unpack(locks)) end
 if #locks > 3 then
   active_ids = call('LRANGE', active, 0, 1000)
@@ -145,27 +144,29 @@ for n = 1, #jobs do
   end
   codes[n] = code or 0
 end
-if #freed_ids > 0 then
-  if active_ids then
-    stay = {}
-    for n = 1, #active_ids do
-      local id = active_ids[n]
-      if occurrences[id] > 0 then
-        occurrences[id] = occurrences[id] - 1
-        stay[#stay + 1] = id
-      end
+
+-- stay are those that remain active. They are written together with those that
+-- are taken, unless a step that is seldom needed looks at the list before. The
+-- list is never away for longer than from one command to the next.
+local stay
+if active_ids and #freed_ids > 0 then
+  stay = {}
+  for n = 1, #active_ids do
+    local id = active_ids[n]
+    if occurrences[id] > 0 then
+      occurrences[id] = occurrences[id] - 1
+      stay[#stay + 1] = id
     end
-    freed_locks[#freed_locks + 1] = active
   end
-  call('DEL', unpack(freed_locks))
-  -- They can be written together with those that are taken, if nobody looks before.
-  if stay and #stay > 0 and (steps or concurrency or ARGV[3] ~= '0') then
-    call('RPUSH', active, unpack(stay))
+  if steps or concurrency or ARGV[3] ~= '0' then
+    call('DEL', active)
+    if #stay > 0 then call('RPUSH', active, unpack(stay)) end
     stay = nil
   end
-  if #completed > 0 then call('ZADD', base .. 'completed', unpack(completed)) end
-  if unusual > 0 then call('SREM', stalled, unpack(freed_ids)) end
 end
+if #completed > 0 then call('ZADD', base .. 'completed', unpack(completed)) end
+if #freed_ids > 0 and not stay then call('DEL', unpack(freed_locks)) end
+if #freed_ids > 0 and unusual > 0 then call('SREM', stalled, unpack(freed_ids)) end
 
 local limit_max, limit_duration, points = nil, nil, 0
 if ARGV[8] ~= '' then
@@ -193,26 +194,41 @@ if room > 0 then
   if limit then room, limited_ms = seldom().allowance(math.floor(limit), room) end
 end
 
--- The wait list comes first, then the prioritized. A job that is taken alone goes
--- from list to list at once, which saves a command.
-local ids, moved, exhausted = {}, false, false
-if room == 1 then
-  ids[1] = call('LMOVE', wait, active, 'RIGHT', 'LEFT') or nil
-  moved = ids[1] ~= nil
-elseif room > 1 then
-  ids = call('RPOP', wait, room) or ids
+-- The wait list comes first, then the prioritized. What is taken is active before
+-- anything else is done with it, so that whatever fails then, the sweep finds it.
+-- A job that is taken alone goes from list to list at once, which saves a command.
+-- A list that is none, which no client of a queue makes, must not keep the ends of
+-- this call from being written: it is what the call answers in the end.
+local ids, broken, exhausted = {}, nil, false
+if room == 1 and not stay then
+  local id = try('LMOVE', wait, active, 'RIGHT', 'LEFT')
+  if type(id) == 'table' then broken = id elseif id then ids[1] = id end
+elseif room > 0 then
+  local popped = try('RPOP', wait, room)
+  if popped and popped.err then broken = popped elseif popped then ids = popped end
 end
-if room > #ids then
-  local ranked = call('ZPOPMIN', prioritized, room - #ids)
+local in_line = #ids
+if room > in_line and not broken then
+  local ranked = try('ZPOPMIN', prioritized, room - in_line)
+  if ranked.err then broken, ranked = ranked, {} end
   for k = 1, #ranked, 2 do ids[#ids + 1] = ranked[k] end
-  if #ranked == 0 then call('DEL', base .. 'pc') end
+  if #ranked == 0 and not broken then call('DEL', base .. 'pc') end
   exhausted = #ids < room
+end
+if stay then
+  local all, n = {}, #ids
+  for k = 1, n do all[k] = ids[n + 1 - k] end
+  for k = 1, #stay do all[n + k] = stay[k] end
+  freed_locks[#freed_locks + 1] = active
+  call('DEL', unpack(freed_locks))
+  if #all > 0 then call('RPUSH', active, unpack(all)) end
+elseif #ids > 0 and not (room == 1 and in_line == 1) then
+  call('LPUSH', active, unpack(ids))
 end
 
 -- An id without a hash is dropped; a hash whose counters are not numbers goes to
 -- failed with the reason, so that it can never come round again, and whoever
 -- waits for it learns of its end.
-local started = {}
 for k = 1, #ids do
   local id, job = ids[k], base .. ids[k]
   local fields = try('HGETALL', job)
@@ -228,7 +244,9 @@ for k = 1, #ids do
     end
   end
   if #fields == 0 then -- no hash; an error has no elements either
+    call('LREM', active, 1, id)
   elseif ats and not tonumber(ats) or atm and not tonumber(atm) then
+    call('LREM', active, 1, id)
     seldom().fail_corrupt(id, fields, 'stored job is corrupt: ats and atm must be numbers')
   else
     ats = ats and int(tonumber(ats) + 1) or '1'
@@ -241,22 +259,10 @@ for k = 1, #ids do
     else
       call('HSET', job, 'processedOn', now_text, 'ats', ats, 'pb', ARGV[7])
     end
-    started[#started + 1] = id
     local n = #taken
     taken[n + 1], taken[n + 2], taken[n + 3] = id, ats, fields
   end
 end
-if moved then
-  if #started == 0 then call('LREM', active, 1, ids[1]) end
-elseif #started > 0 and not stay then
-  call('LPUSH', active, unpack(started))
-elseif #started > 0 then
-  local all, n = {}, #started
-  for k = 1, n do all[k] = started[n + 1 - k] end
-  for k = 1, #stay do all[n + k] = stay[k] end
-  stay = all
-end
-if stay and #stay > 0 then call('RPUSH', active, unpack(stay)) end
 if steps then
   next_due, exhausted = steps.head_of_delayed(), false
 end
@@ -283,4 +289,5 @@ end
 -- A call that wants nothing may come from a worker that took the marker and has
 -- no use for it.
 if want == 0 and next_due and not paused then seldom().mark_next() end
+if broken then return broken end
 return { now_text or '0', codes, taken, next_due and int(next_due) or '0', limited_ms, left }
