@@ -156,8 +156,29 @@ var plans = rapid.Custom(func(t *rapid.T) *plan {
 	p.drawChanges(t)
 	p.drawSchedule(t)
 	p.drawUnique(t)
+	p.drawWidth(t)
 	return p
 })
+
+// drawWidth gives all pools so many slots that two calls can be under way, and
+// lets some jobs come at once, so that many end together.
+func (p *plan) drawWidth(t *rapid.T) {
+	if rapid.IntRange(0, 2).Draw(t, "wide") != 0 || p.mood != stormy {
+		return
+	}
+	for _, lives := range p.hosts {
+		for i := range lives {
+			lives[i].slots += 7
+		}
+	}
+	together := moment(t, "together", 0, 20*time.Second)
+	for i := range p.jobs {
+		if i%2 == 0 {
+			p.jobs[i].at = together
+		}
+	}
+	slices.SortStableFunc(p.jobs, func(a, b jobPlan) int { return int(a.at - b.at) })
+}
 
 // drawMoments lets a few jobs wait for a moment instead of a delay. It may have
 // passed when they are added.

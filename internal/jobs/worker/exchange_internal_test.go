@@ -57,6 +57,31 @@ func TestNeverMoreJobsRunThanSlots(t *testing.T) {
 	})
 }
 
+// From eight slots on, a second call takes the outcomes of half of them while the
+// first one is under way. Stopped in the middle of that, the pool waits for both.
+func TestTwoCallsShareTheOutcomesOfManySlots(t *testing.T) {
+	bubble(t, func(t *testing.T, s *story) {
+		s.redis.latency = 10 * time.Millisecond
+		p := s.start(Options{Concurrency: 12}, work(time.Millisecond))
+		s.redis.add(jobList(600)...)
+		time.Sleep(200 * time.Millisecond)
+		s.end(p)
+		if s.redis.most != 2 {
+			t.Errorf("%d calls at once, wanted 2", s.redis.most)
+		}
+		ended, taken := 0, 0
+		for _, c := range s.redis.called() {
+			ended, taken = ended+len(c.outcomes), taken+c.taken
+		}
+		if ended != taken {
+			t.Errorf("%d jobs were taken, and %d outcomes sent", taken, ended)
+		}
+		if got := len(s.log.statuses()); got != ended || got == 0 || got == 600 {
+			t.Errorf("%d jobs ended and %d outcomes were sent, of 600: wanted the same, and some left", got, ended)
+		}
+	})
+}
+
 func TestOutcomesOfOneMomentTravelTogether(t *testing.T) {
 	bubble(t, func(t *testing.T, s *story) {
 		p := s.start(Options{Concurrency: 120}, work(time.Second))
