@@ -59,13 +59,6 @@ func own(tb testing.TB, s settings) *Instance {
 	return i
 }
 
-// lasting is a port that is the test's until it ends.
-func lasting(tb testing.TB) int {
-	port, release := claimPort()
-	tb.Cleanup(release)
-	return port
-}
-
 func needBinary(tb testing.TB) {
 	tb.Helper()
 	if _, err := exec.LookPath("redis-server"); err == nil {
