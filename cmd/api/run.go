@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"runtime/debug"
 
 	"github.com/tandemq/tandem/cmd/internal/apiapp"
 	"github.com/tandemq/tandem/cmd/internal/boot"
@@ -43,7 +42,7 @@ func run(ctx context.Context, env boot.Env) error {
 	return boot.WithOps(ctx, ops, health, func(ctx context.Context) error {
 		return apiapp.Run(ctx, c, apiapp.Host{
 			Logger: logger, Registry: registry, Health: health, Version: version,
-			Ready: func(string) { debug.FreeOSMemory(); health.Serving() },
+			Ready: func(string) { health.Serving() },
 		})
 	})
 }

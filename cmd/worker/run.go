@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"runtime/debug"
 
 	"github.com/tandemq/tandem/cmd/internal/boot"
 	"github.com/tandemq/tandem/cmd/internal/workerapp"
@@ -41,7 +40,7 @@ func run(ctx context.Context, env boot.Env) error {
 	logger.Info("worker starts", slog.Any("config", c), slog.String("ops", ops.Addr()))
 	return boot.WithOps(ctx, ops, health, func(ctx context.Context) error {
 		return workerapp.Run(ctx, c, workerapp.Host{
-			Logger: logger, Registry: registry, Health: health, Ready: func() { debug.FreeOSMemory(); health.Serving() },
+			Logger: logger, Registry: registry, Health: health, Ready: health.Serving,
 		})
 	})
 }
