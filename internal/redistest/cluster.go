@@ -66,7 +66,7 @@ func ReplicatedCluster(tb testing.TB, config ...string) *Nodes {
 func node(tb testing.TB, config ...string) *Instance {
 	tb.Helper()
 	return Own(tb, Options{Config: append([]string{
-		"cluster-enabled yes", "cluster-port " + strconv.Itoa(lasting(tb)), "cluster-node-timeout 2000",
+		clusterEnabled, "cluster-node-timeout 2000",
 		"cluster-replica-validity-factor 0", "repl-diskless-sync-delay 0", "repl-ping-replica-period 1",
 	}, config...)})
 }
@@ -117,7 +117,7 @@ func (n *Nodes) follow(ctx context.Context, replica, primary *Instance) error {
 	if err != nil {
 		return err
 	}
-	if err := to.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", primary.settings.port, primary.busPort()).Err(); err != nil {
+	if err := to.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", primary.settings.port, busPort(primary.settings.lines)).Err(); err != nil {
 		return err
 	}
 	err = eventually(ctx, "the replica knows its primary", func() (bool, error) {
@@ -221,17 +221,24 @@ func (n *Nodes) join(ctx context.Context, tb testing.TB) error {
 		}
 	}
 	for _, node := range n.Instances[1:] {
-		if err := clients[0].Do(ctx, "CLUSTER", "MEET", "127.0.0.1", node.settings.port, node.busPort()).Err(); err != nil {
+		if err := clients[0].Do(ctx, "CLUSTER", "MEET", "127.0.0.1", node.settings.port, busPort(node.settings.lines)).Err(); err != nil {
 			return fmt.Errorf("meet %s: %w", node.Addr, err)
 		}
 	}
 	return awaitHealthy(ctx, clients)
 }
 
-// busPort is where the node talks to its peers.
-func (i *Instance) busPort() string {
-	for _, line := range i.settings.lines {
-		if port, ok := strings.CutPrefix(line, "cluster-port "); ok {
+const (
+	clusterEnabled = "cluster-enabled yes"
+	clusterPort    = "cluster-port "
+)
+
+// busPort is where a node with these settings talks to its peers, or "" where they
+// leave it to Redis: 10,000 above its port, which is among those that the kernel
+// gives to outgoing connections.
+func busPort(lines []string) string {
+	for _, line := range lines {
+		if port, ok := strings.CutPrefix(line, clusterPort); ok {
 			return port
 		}
 	}

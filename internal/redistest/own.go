@@ -3,6 +3,8 @@ package redistest
 import (
 	"context"
 	"os/exec"
+	"slices"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -51,6 +53,9 @@ func own(tb testing.TB, s settings) *Instance {
 	tb.Helper()
 	if s.port == 0 {
 		s.port = lasting(tb)
+	}
+	if slices.Contains(s.lines, clusterEnabled) && busPort(s.lines) == "" {
+		s.lines = append(slices.Clip(s.lines), clusterPort+strconv.Itoa(lasting(tb)))
 	}
 	i := &Instance{tb: tb, settings: s}
 	i.start()

@@ -280,7 +280,7 @@ func TestWhatEndedWhileRedisWasAwayIsNotRunAgain(t *testing.T) {
 		runs.Add(1)
 		<-away
 		return nil, nil
-	}), worker.Options{Concurrency: 5, LockDuration: lock, SweepInterval: lock})
+	}), worker.Options{Concurrency: 5, LockDuration: lock, SweepInterval: time.Second})
 	b.Eventually("all jobs run", func() bool { return runs.Load() == 5 })
 	server.Kill()
 	close(away)

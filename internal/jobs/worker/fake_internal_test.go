@@ -281,9 +281,9 @@ func (f *fakeRedis) Renew(ctx context.Context, leases []broker.Lease, _ time.Dur
 	return results, nil
 }
 
-func (f *fakeRedis) Sweep(ctx context.Context, rule broker.SweepRule) (time.Duration, []string, error) {
+func (f *fakeRedis) Sweep(ctx context.Context, rule broker.SweepRule) (broker.Swept, error) {
 	if err := f.reach(ctx); err != nil {
-		return 0, nil, err
+		return broker.Swept{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -297,7 +297,7 @@ func (f *fakeRedis) Sweep(ctx context.Context, rule broker.SweepRule) (time.Dura
 			f.mark("0", 0)
 		}
 	}
-	return rule.Interval, recovered, nil
+	return broker.Swept{Recovered: recovered, Next: rule.Interval}, nil
 }
 
 func (f *fakeRedis) Isolate(ctx context.Context, id, token string) (alone, others int, err error) {

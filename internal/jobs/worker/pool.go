@@ -24,7 +24,7 @@ type engine interface {
 	reporter
 	Settle(ctx context.Context, outcomes []broker.Outcome, f broker.Fetch) (broker.Settled, error)
 	Renew(ctx context.Context, leases []broker.Lease, lockFor time.Duration) ([]error, error)
-	Sweep(ctx context.Context, rule broker.SweepRule) (next time.Duration, recovered []string, err error)
+	Sweep(ctx context.Context, rule broker.SweepRule) (broker.Swept, error)
 	Isolate(ctx context.Context, id, token string) (alone, others int, err error)
 	Acquit(ctx context.Context, id string) error
 	Advance(ctx context.Context, a broker.Advance) (string, error)

@@ -18,38 +18,46 @@ func (p *Pool) sweep() {
 	ctx := p.fetching
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var due time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-			timer.Reset(p.sweepOnce(ctx))
+			swept := p.sweepOnce(ctx, due)
+			due = swept.Due
+			timer.Reset(swept.Next)
 		}
 	}
 }
 
-func (p *Pool) sweepOnce(ctx context.Context) time.Duration {
+// sweepOnce sweeps when it was told to, at due by the server's clock.
+func (p *Pool) sweepOnce(ctx context.Context, due time.Time) broker.Swept {
 	call, cancel := context.WithTimeout(ctx, p.options.SweepInterval)
 	defer cancel()
-	next, recovered, err := p.broker.Sweep(call, p.sweepRule())
+	swept, err := p.broker.Sweep(call, p.sweepRule(due))
 	if err != nil {
 		if ctx.Err() == nil {
 			p.log.Warn("cannot look for jobs of dead workers", slog.Any("error", err))
 		}
-		return sweepGap
+		swept.Next = sweepGap
+		return swept
 	}
-	p.counters.recovered.Add(int64(len(recovered)))
-	for _, id := range recovered {
+	p.counters.recovered.Add(int64(len(swept.Recovered)))
+	for _, id := range swept.Recovered {
 		p.log.Warn("job taken back from a dead worker", slog.String("job_id", id))
 	}
 	// Workers that share a queue should not all come at the same moment.
-	return next + rand.N(sweepGap/10)
+	swept.Next += rand.N(sweepGap / 10)
+	return swept
 }
 
-func (p *Pool) sweepRule() broker.SweepRule {
+func (p *Pool) sweepRule(due time.Time) broker.SweepRule {
 	limit := -1
 	if p.options.StalledLimit > 0 {
 		limit = p.options.StalledLimit
 	}
-	return broker.SweepRule{Gap: min(sweepGap, p.options.SweepInterval), Interval: p.options.SweepInterval, Limit: limit}
+	return broker.SweepRule{
+		Gap: min(sweepGap, p.options.SweepInterval), Interval: p.options.SweepInterval, Limit: limit, Due: due,
+	}
 }

@@ -49,11 +49,11 @@ func TestNoCallGrowsWithTheQueue(t *testing.T) {
 			recovered := 0
 			for range crowd/500 + 3 {
 				f.pass(time.Second)
-				_, ids, err := b.At(f.now).Sweep(f.ctx, broker.SweepRule{Gap: time.Second, Interval: time.Minute, Limit: -1})
+				swept, err := b.At(f.now).Sweep(f.ctx, broker.SweepRule{Gap: time.Second, Interval: time.Minute, Limit: -1})
 				if err != nil {
 					return err
 				}
-				recovered += len(ids)
+				recovered += len(swept.Recovered)
 			}
 			if recovered == 0 {
 				return errors.New("nothing was given back")

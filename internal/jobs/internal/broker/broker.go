@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,13 +19,14 @@ type Broker struct {
 	keys    wire.Keys
 	now     int64 // ms that the scripts take for the present; 0 is the server's clock
 	decoder *wire.Decoder
+	through *allClear
 
 	replication Replication
 }
 
 // New returns a broker for the queue with these keys.
 func New(client redis.UniversalClient, keys wire.Keys) *Broker {
-	return &Broker{redis: client, keys: keys, decoder: &wire.Decoder{}}
+	return &Broker{redis: client, keys: keys, decoder: &wire.Decoder{}, through: &allClear{}}
 }
 
 // At is the same broker at a fixed moment, for tests that want every score and
@@ -47,15 +47,16 @@ type call struct {
 	args    []any     // behind base, which is always the first
 	resent  int       // index in args of the number of sendings whose replies were lost; -1 without
 	elapsed int       // index in args of the ms since the first sending, for a call sent again; 0 without
+	due     int       // index in args of when the call was due, which is long ago for a call sent again; 0 without
 	began   time.Time // when the first sending left, if not now
 
 	replicated bool // it ends well only when replicas have what it wrote
 }
 
 // send runs a script. When Redis cannot be reached or refuses for now, it sends
-// the same call again, 50 to 500 ms apart, until ctx ends; the error is then
-// jobs.ErrUnavailable with the last cause that says more than that time was up,
-// and ctx's.
+// the same call again, 50 to 500 ms apart or as soon as another call got through,
+// until ctx ends; the error is then jobs.ErrUnavailable with the last cause that
+// says more than that time was up, and ctx's.
 func (b *Broker) send(ctx context.Context, c call) (any, error) {
 	s := library()[c.script]
 	keys := b.keysOf(c.keys...)
@@ -68,6 +69,7 @@ func (b *Broker) send(ctx context.Context, c call) (any, error) {
 	for try := 0; ; try++ {
 		reply, err := b.run(ctx, c, s, keys, args)
 		if err == nil {
+			b.through.sound()
 			return reply, nil
 		}
 		err = meaning(err)
@@ -83,7 +85,10 @@ func (b *Broker) send(ctx context.Context, c call) (any, error) {
 				args[c.elapsed+1] = elapsedSince(began)
 			}
 		}
-		if sleep(ctx, pauseBefore(try)) != nil {
+		if c.due > 0 {
+			args[c.due+1] = missed
+		}
+		if b.through.await(ctx, pauseBefore(try)) != nil {
 			return nil, fmt.Errorf("%s: %w (%w)", c.script, refused, context.Cause(ctx))
 		}
 	}
@@ -123,26 +128,4 @@ func (b *Broker) eval(ctx context.Context, s *script, keys []string, args []any)
 		return nil, nil
 	}
 	return reply, err
-}
-
-// pauseBefore grows from 50 to 500 ms and is spread by half, so that the
-// clients of a server that comes back do not arrive as one.
-func pauseBefore(try int) time.Duration {
-	d := min(50*time.Millisecond<<min(try, 4), 500*time.Millisecond)
-	return d/2 + rand.N(d/2)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
-		<-ctx.Done() // the caller's time will be over: say so then, not earlier
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return ctx.Err()
-	}
 }

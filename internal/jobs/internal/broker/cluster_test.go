@@ -110,9 +110,9 @@ func (f *fixture) livesALife(t *testing.T) {
 	}
 	f.suspect(-1)
 	f.die("c")
-	_, recovered, err := f.broker().Sweep(f.ctx, rule(-1))
+	swept, err := f.broker().Sweep(f.ctx, rule(-1))
 	do("sweep", err)
-	if diff := cmp.Diff([]string{"c"}, recovered); diff != "" {
+	if diff := cmp.Diff([]string{"c"}, swept.Recovered); diff != "" {
 		t.Errorf("sweep (-want +got):\n%s", diff)
 	}
 	_, _, err = f.broker().Isolate(f.ctx, "c", "t9")

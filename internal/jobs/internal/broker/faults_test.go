@@ -515,3 +515,41 @@ func TestABusyServerIsBusyAndThenNot(t *testing.T) {
 	f.add(newJob("b"))
 	invariant.Must(t, f.client, f.keys, invariant.Options{})
 }
+
+// Where Redis could not be reached in time, others may not have reached it either,
+// and their locks ran out: they have the gap to come back.
+func TestASweepThatCouldNotBeMadeInTimeMarksOnly(t *testing.T) {
+	trouble := map[string]func(f *fixture, proxy *redistest.TCPProxy){
+		"the request was lost": func(f *fixture, proxy *redistest.TCPProxy) {
+			proxy.OnRequest(redistest.Nth(1, "evalsha", redistest.DropRequest()))
+			f.pass(time.Second)
+		},
+		"the sweep before failed": func(f *fixture, _ *redistest.TCPProxy) {
+			ctx := f.ctx
+			gone, cancel := context.WithCancel(ctx)
+			cancel()
+			f.ctx = gone
+			f.sweep(-1)
+			f.ctx = ctx
+			f.pass(time.Second)
+		},
+	}
+	for name, happens := range trouble {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+				f, proxy := proxied(t, server)
+				f.active("t", "a")
+				f.sweep(-1)
+				f.die("a")
+				happens(f, proxy)
+				for _, want := range []string{"next within 1s, recovered []", "next within 10s, recovered [a]"} {
+					if got := f.sweep(-1); got != want {
+						t.Errorf("sweep: %v, want %s", got, want)
+					}
+					f.pass(time.Second)
+				}
+			})
+		})
+	}
+}

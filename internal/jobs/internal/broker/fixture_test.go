@@ -35,11 +35,12 @@ const lease = time.Minute
 // do to it.
 type fixture struct {
 	testing.TB
-	ctx    context.Context
-	client redis.UniversalClient
-	keys   wire.Keys
-	lossy  *lossyHook
-	now    time.Time
+	ctx      context.Context
+	client   redis.UniversalClient
+	keys     wire.Keys
+	lossy    *lossyHook
+	now      time.Time
+	sweepDue time.Time // when the latest sweep said that the next one is due
 }
 
 func newFixture(tb testing.TB, server *redistest.Server) *fixture {

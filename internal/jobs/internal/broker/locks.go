@@ -44,32 +44,73 @@ type SweepRule struct {
 	Gap      time.Duration // the least time between two sweeps of a queue, by whomever
 	Interval time.Duration // the most
 	Limit    int           // stalls after which a job fails, as in BullMQ; -1 is never
+	Due      time.Time     // when the caller was told to come, as Swept.Due; zero if it was not
 }
 
-// Sweep gives back the jobs of workers that died, and says when to look next.
-func (b *Broker) Sweep(ctx context.Context, rule SweepRule) (next time.Duration, recovered []string, err error) {
+// Swept is the answer to one sweep.
+type Swept struct {
+	Recovered []string      // jobs given back
+	Next      time.Duration // in how long to sweep again
+	Due       time.Time     // when that is, by the server's clock; zero while nothing is active
+}
+
+// missed is the stamp of a sweep that was due long ago, and is late in any case:
+// it could not be made in time, and others may not have reached Redis either.
+const missed = 1
+
+// Sweep gives back the jobs of workers that died, and says when to look next; the
+// sweep after one that failed is late.
+func (b *Broker) Sweep(ctx context.Context, rule SweepRule) (Swept, error) {
 	reply, err := b.send(ctx, call{
 		script: "sweep",
 		keys:   []string{b.keys.Private() + "sweep", b.deathsKey(), b.startsKey("")},
-		args:   []any{b.now, rule.Gap.Milliseconds(), rule.Interval.Milliseconds(), rule.Limit},
+		args:   []any{b.now, rule.Gap.Milliseconds(), rule.Interval.Milliseconds(), rule.Limit, stamp(rule.Due)},
 		resent: -1,
+		due:    4,
 	})
 	if err != nil {
-		return 0, nil, err
+		return Swept{Due: moment(missed)}, err
 	}
+	swept, err := readSwept(reply)
+	if err != nil {
+		return Swept{Due: moment(missed)}, fmt.Errorf("sweep: %w", err)
+	}
+	return swept, nil
+}
+
+func readSwept(reply any) (Swept, error) {
 	parts, err := list(reply)
-	if err != nil || len(parts) != 2 {
-		return 0, nil, fmt.Errorf("sweep: unexpected reply of %d parts: %w", len(parts), err)
+	if err != nil || len(parts) != 3 {
+		return Swept{}, fmt.Errorf("unexpected reply of %d parts: %w", len(parts), err)
 	}
-	ms, err := number(parts[0])
+	next, err := number(parts[0])
 	if err != nil {
-		return 0, nil, fmt.Errorf("sweep: %w", err)
+		return Swept{}, err
 	}
-	recovered, err = texts(parts[1])
+	recovered, err := texts(parts[1])
 	if err != nil {
-		return 0, nil, fmt.Errorf("sweep: %w", err)
+		return Swept{}, err
 	}
-	return time.Duration(ms) * time.Millisecond, recovered, nil
+	due, err := number(parts[2])
+	if err != nil {
+		return Swept{}, err
+	}
+	return Swept{Recovered: recovered, Next: time.Duration(next) * time.Millisecond, Due: moment(due)}, nil
+}
+
+// stamp is a time as scripts know it: ms since 1970, and 0 for none.
+func stamp(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func moment(stamp int64) time.Time {
+	if stamp == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(stamp)
 }
 
 // suspectMemory is how long lone starts that killed their worker are remembered.

@@ -287,10 +287,13 @@ func (p *pair) workerDies(rt *rapid.T) {
 
 func (p *pair) sweeps(rt *rapid.T) {
 	by := rule(rapid.SampledFrom([]int{-1, 0, 1}).Draw(rt, "limit"))
+	if told := rapid.IntRange(-5_000, 5_000).Draw(rt, "told"); told > -5_000 {
+		by.Due = time.UnixMilli(p.model.now).Add(time.Duration(told) * time.Millisecond)
+	}
 	want := p.model.sweep(by)
-	_, got, err := p.broker().Sweep(p.ctx, by)
+	swept, err := p.broker().Sweep(p.ctx, by)
 	agree(rt, "sweep", nil, err)
-	if diff := cmp.Diff(want, append([]string(nil), got...)); diff != "" {
+	if diff := cmp.Diff(want, append([]string(nil), swept.Recovered...)); diff != "" {
 		rt.Fatalf("sweep gave back (-model +queue):\n%s", diff)
 	}
 }

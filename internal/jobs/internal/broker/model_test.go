@@ -233,7 +233,8 @@ func (m *model) sweep(rule broker.SweepRule) (recovered []string) {
 	if m.sweptAt > 0 && since < rule.Gap.Milliseconds() {
 		return nil
 	}
-	late := m.sweptAt == 0 || since > 2*rule.Interval.Milliseconds()
+	late := m.sweptAt == 0 || since > 2*rule.Interval.Milliseconds() ||
+		!rule.Due.IsZero() && m.now-rule.Due.UnixMilli() > rule.Gap.Milliseconds()
 	m.sweptAt = m.now
 	running := map[string]bool{}
 	for _, id := range slices.Backward(slices.Clone(m.active)) {

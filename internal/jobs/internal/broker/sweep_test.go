@@ -16,9 +16,12 @@ func rule(limit int) broker.SweepRule {
 }
 
 func (f *fixture) sweep(limit int) any {
-	next, recovered, err := f.broker().Sweep(f.ctx, rule(limit))
+	by := rule(limit)
+	by.Due = f.sweepDue
+	swept, err := f.broker().Sweep(f.ctx, by)
+	f.sweepDue = swept.Due
 	// A lock's remaining time is the server's to know: shown by whole seconds, up.
-	return answer(fmt.Sprintf("next within %s, recovered %v", next.Round(time.Second), recovered), err)
+	return answer(fmt.Sprintf("next within %s, recovered %v", swept.Next.Round(time.Second), swept.Recovered), err)
 }
 
 // die deletes the locks of jobs, as time does when their worker is gone.
@@ -72,6 +75,34 @@ func TestSweepGivesBackTheJobsOfDeadWorkers(t *testing.T) {
 				f.pass(21 * time.Second)
 			},
 			when: sweep(-1), allow: lost, differs: true,
+		},
+		{
+			name: "one that comes later than it was told marks only", given: func(f *fixture) {
+				f.active("t", "a")
+				f.sweep(-1)
+				f.die("a")
+				f.pass(f.sweepDue.Sub(f.now) + 1001*time.Millisecond)
+			},
+			when: sweep(-1), allow: lost, differs: true,
+		},
+		{
+			name: "one that comes as late as may be gives back", given: func(f *fixture) {
+				f.active("t", "a")
+				f.sweep(-1)
+				f.die("a")
+				f.pass(f.sweepDue.Sub(f.now) + time.Second)
+			},
+			when: sweep(-1), differs: true,
+		},
+		{
+			name: "the first of a worker gives back what others have marked", given: func(f *fixture) {
+				f.active("t", "a")
+				f.sweep(-1)
+				f.die("a")
+				f.sweepDue = time.Time{}
+				f.pass(15 * time.Second)
+			},
+			when: sweep(-1), differs: true,
 		},
 		{
 			name: "the first after a long time marks only", given: func(f *fixture) {
@@ -196,11 +227,11 @@ func TestSweepGivesBackEveryOneOfThousands(t *testing.T) {
 		recovered := map[string]bool{}
 		for range 12 {
 			f.pass(time.Second)
-			_, ids, err := f.broker().Sweep(f.ctx, rule(-1))
+			swept, err := f.broker().Sweep(f.ctx, rule(-1))
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, id := range ids {
+			for _, id := range swept.Recovered {
 				if recovered[id] {
 					t.Errorf("%s was given back twice", id)
 				}
@@ -302,7 +333,7 @@ func TestDeathsWithoutASuspectAreCounted(t *testing.T) {
 			f.die(ids...)
 			for range 2 { // the first sweep marks
 				f.pass(time.Second)
-				if _, _, err := f.broker().Sweep(f.ctx, rule(-1)); err != nil {
+				if _, err := f.broker().Sweep(f.ctx, rule(-1)); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -12,17 +12,21 @@
 --         4 interval   ms     the most that a sweep may come late
 --         5 limit      int    how often a job may stall, as in BullMQ; -1 leaves
 --                             it to the workers, which then isolate suspects
--- RETURNS {next_ms, {id, …}}  when to sweep next, and the jobs given back
+--         6 due        ms     when the caller was told to come; 0 if it was not
+-- RETURNS {next_ms, {id, …}, due}  in how long to sweep next, the jobs given
+--                             back, and when that is; 0 while nothing is active
 --
 -- As in BullMQ a job is given back when it was active at two sweeps, nobody
 -- renewed its lock in between, and the lock is gone. Our rhythm is our own: the
--- next sweep comes when the first lock would run out. A sweep that comes late,
--- or is the first after a long time, marks only, because the server or all of us
--- stood still and the locks ran out with nobody at fault. Node's workers see stalled-check and leave it to us.
--- At most 500 active jobs are looked at in a call, the oldest first.
+-- next sweep comes when the first lock would run out. A sweep that comes later
+-- than its caller was told, or is the first after a long time, marks only: the
+-- server was away or stood still, or all of us did, and locks ran out with nobody
+-- at fault. Their owners then have the gap to renew them or to hand in outcomes.
+-- Node's workers see stalled-check and leave it to us. At most 500 active jobs
+-- are looked at in a call, the oldest first.
 --
-local gap, interval, limit = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-if redis.call('EXISTS', ARGV[1] .. 'active', ARGV[1] .. 'stalled') == 0 then return { interval, {} } end
+local gap, interval, limit, due = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+if redis.call('EXISTS', ARGV[1] .. 'active', ARGV[1] .. 'stalled') == 0 then return { interval, {}, 0 } end
 -- include queue
 -- include now
 -- include event
@@ -31,8 +35,9 @@ if redis.call('EXISTS', ARGV[1] .. 'active', ARGV[1] .. 'stalled') == 0 then ret
 local stalled = base .. 'stalled'
 local last = redis.call('HMGET', KEYS[2], 'at', 'from')
 local at, from = tonumber(last[1]), tonumber(last[2]) or 0
-if at and now - at >= 0 and now - at < gap then return { gap - (now - at), {} } end
-local late = not at or now - at > 2 * interval
+local function answer(wait, recovered) return { wait, recovered, now + wait } end
+if at and now - at >= 0 and now - at < gap then return answer(gap - (now - at), {}) end
+local late = not at or now - at > 2 * interval or due > 0 and now - due > gap
 
 -- window is the part of the active list that this sweep looks at. whole says
 -- that it is all of it, so that no mark of an earlier sweep counts any more.
@@ -138,4 +143,4 @@ end
 if #running > 0 then redis.call('SADD', stalled, unpack(running)) end
 count_deaths()
 if #recovered > 0 then mark_left() end
-return { math.max(gap, wake_in), recovered }
+return answer(math.max(gap, wake_in), recovered)
