@@ -95,7 +95,7 @@ func inScripts() []Mutant {
 		},
 		{
 			Name: "one in five hundred", File: scripts + "add.lua", Scenario: "calm", Fast: true,
-			Old: "local id, delay = ARGV[i], ARGV[i + 5]", New: "local id, delay = ARGV[i], ARGV[i + 5] if string.find(id, '%-477$') then return 0 end",
+			Old: "if not code then\n    local ms", New: "if string.find(id, '%-477$') then code = 0 end\n  if not code then\n    local ms",
 			Why: "one job is acknowledged and not stored",
 		},
 		{

@@ -20,139 +20,135 @@
 --         one that has finished and gone since, is not added again, and has the
 --         same code: the first sending told the stream what it did.
 --
+-- It is written in one piece for the reason that settle.lua gives: making a
+-- function costs every call what a small command does.
+--
 -- include queue
 -- include event
--- include told
 -- include ensure_meta
-local resent, now = ARGV[3] ~= '0', tonumber(ARGV[2])
-local lines, ranked, seen = { LPUSH = {}, RPUSH = {} }, {}, {}
-local added, any_now, any_later = 0, false, false
+local call = redis.call
+local added_at = ARGV[2] ~= '0' and ARGV[2] -- in ms; otherwise the id of the first event tells it
+local resent = ARGV[3] ~= '0'
 
--- delayed has the steps that only a delayed job needs, made for the first one.
--- The time is asked for only then; otherwise the id of a stream entry tells it.
--- A delay counts from the end of the millisecond: no job begins before it is over.
--- A job that is to run at a moment is due then.
-local delayed_steps, counted_from
-local function delays()
-  if delayed_steps then return delayed_steps end
-  counted_from = now
+-- seldom() has the steps for delayed jobs, ids that exist, and calls sent again.
+local steps
+local function seldom()
+  if steps then return steps end
+  -- include names
+  -- include settings
+  -- include mark
+  -- include enqueue
+  -- include told
+
+  -- A delay counts from the end of the millisecond: no job begins before it is
+  -- over. A job that is to run at a moment is due then.
+  local now = tonumber(ARGV[2])
+  local counted_from = now
   if now == 0 then
     local t = redis.call('TIME')
     now = t[1] * 1000 + math.floor(t[2] / 1000)
     counted_from = t[1] * 1000 + math.ceil(t[2] / 1000)
+    added_at = int(now)
   end
-  -- include mark
-  -- include enqueue
   local function delay_and_due(text)
     local at = string.match(text, '^@(%d+)$')
     if at then return math.max(0, at - now), tonumber(at) end
     return tonumber(text), counted_from + tonumber(text)
   end
-  delayed_steps = { delay_and_due = delay_and_due, put_off = put_off, mark_next = mark_next }
-  return delayed_steps
-end
 
--- told_of(id) is 'added' or 'duplicated', whichever the stream told last of the
--- job since the first sending. It is read once, and only when a reply was lost.
-local told
-local function told_of(id)
-  if not told then
-    told = {}
-    told_since(tonumber(ARGV[4]), function(fields)
-      local name, job = fields[2], fields[4]
-      if (name == 'added' or name == 'duplicated') and not told[job] then told[job] = name end
-    end)
+  -- told_of(id) is 'added' or 'duplicated', whichever the stream told last of the
+  -- job since the first sending. It is read once, and only when a reply was lost.
+  local told
+  local function told_of(id)
+    if not told then
+      told = {}
+      told_since(tonumber(ARGV[4]), function(fields)
+        local name, job = fields[2], fields[4]
+        if (name == 'added' or name == 'duplicated') and not told[job] then told[job] = name end
+      end)
+    end
+    return told[id]
   end
-  return told[id]
+
+  -- known is the code of a job that is not to be added, or nil. A made id can be
+  -- there although this is the first sending: a connection that was given up may
+  -- still deliver it, after the second one on another connection.
+  local function known(id, origin)
+    local exists = redis.call('EXISTS', base .. id) == 1
+    if exists and origin == 'made' then return 0 end
+    if resent then
+      local word = told_of(id)
+      if word then return word == 'added' and 0 or 1 end
+    end
+    if not exists then return nil end
+    event('duplicated', 'jobId', id)
+    return 1
+  end
+
+  steps = { delay_and_due = delay_and_due, put_off = put_off, mark_next = mark_next, known = known }
+  return steps
 end
 
--- Most often none of the ids is there; that is asked once for all of them.
-local keys = {}
+-- Most often none of the ids is there; that is asked once for all of them. seen
+-- are those that the call itself has added.
+local keys, seen = {}, {}
 for i = 5, #ARGV, 8 do keys[#keys + 1] = base .. ARGV[i] end
-local some_exist = #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0
+local some_exist = #keys > 0 and call('EXISTS', unpack(keys)) > 0
 
--- known is the code of a job that is not to be added, or nil. A made id can be
--- there although this is the first sending: a connection that was given up may
--- still deliver it, after the second one on another connection.
-local function known(id, origin)
-  local exists = seen[id] or some_exist and redis.call('EXISTS', base .. id) == 1
-  if exists and origin == 'made' then return 0 end
-  if resent then
-    local word = told_of(id)
-    if word then return word == 'added' and 0 or 1 end
+local codes, added, behind, before, ranked = {}, 0, {}, {}, {}
+local any_now, any_later = false, false
+for n = 1, #keys do
+  local i = 8 * n - 3
+  local id, delay, priority, code = ARGV[i], ARGV[i + 5], ARGV[i + 6], nil
+  if some_exist or resent or seen[id] then code = seldom().known(id, ARGV[i + 1]) end
+  if not code then
+    local ms, due = 0, nil
+    if delay ~= '0' then ms, due = seldom().delay_and_due(delay) end
+    local entry = event('added', 'jobId', id, 'name', ARGV[i + 2])
+    added_at = added_at or string.match(entry, '^%d+')
+    call('HSET', keys[n], 'name', ARGV[i + 2], 'data', ARGV[i + 3], 'opts', ARGV[i + 4], 'timestamp', added_at,
+      'delay', ms > 0 and int(ms) or '0', 'priority', priority)
+    if ms > 0 then
+      seldom().put_off(id, due)
+      any_later = true
+    else
+      if priority ~= '0' then
+        ranked[#ranked + 1], ranked[#ranked + 2] = tonumber(priority), id
+      elseif ARGV[i + 7] == 'LPUSH' then
+        behind[#behind + 1] = id
+      else
+        before[#before + 1] = id
+      end
+      event('waiting', 'jobId', id)
+      any_now = true
+    end
+    if #keys > 1 then seen[id] = true end
+    code, added = 0, added + 1
   end
-  if not exists then return nil end
-  event('duplicated', 'jobId', id)
-  return 1
+  codes[n] = code
 end
 
-local function store(i, delay)
-  local id = ARGV[i]
-  local entry = event('added', 'jobId', id, 'name', ARGV[i + 2])
-  local timestamp = now > 0 and int(now) or string.match(entry, '^%d+')
-  redis.call('HSET', base .. id, 'name', ARGV[i + 2], 'data', ARGV[i + 3], 'opts', ARGV[i + 4], 'timestamp', timestamp,
-    'delay', delay > 0 and int(delay) or '0', 'priority', ARGV[i + 6])
-end
-
-local function place(id, due, priority, push)
-  if due then
-    delays().put_off(id, due)
-    any_later = true
-    return
-  end
-  if priority ~= '0' then
-    ranked[#ranked + 1], ranked[#ranked + 2] = tonumber(priority), id
-  else
-    local line = lines[push]
-    line[#line + 1] = id
-  end
-  event('waiting', 'jobId', id)
-  any_now = true
-end
-
-local function add(i)
-  local id, delay = ARGV[i], ARGV[i + 5]
-  if some_exist or resent or seen[id] then
-    local code = known(id, ARGV[i + 1])
-    if code then return code end
-  end
-  seen[id] = true
-  local ms, due = 0, nil
-  if delay ~= '0' then ms, due = delays().delay_and_due(delay) end
-  store(i, ms)
-  place(id, ms > 0 and due, ARGV[i + 6], ARGV[i + 7])
-  added = added + 1
-  return 0
-end
-
--- A counter that somebody broke starts again.
-local function count_ranked(n)
-  local last = redis.pcall('INCRBY', base .. 'pc', int(n))
-  if type(last) == 'number' then return last end
-  redis.call('SET', base .. 'pc', int(n))
-  return n
-end
-
--- The priority counter moves on once for all, in the order in which they came.
-local function rank()
-  local count = count_ranked(#ranked / 2) - #ranked / 2
-  for i = 1, #ranked, 2 do
-    count = count + 1
-    ranked[i] = int(ranked[i] * 4294967296 + count % 4294967296)
-  end
-  redis.call('ZADD', prioritized, unpack(ranked))
-end
-
-local codes = {}
-for i = 5, #ARGV, 8 do codes[#codes + 1] = add(i) end
 local count = resent and added or #codes
 if count > 0 then redis.pcall('INCRBY', base .. 'id', int(count)) end -- shown to people; ours are not from it
-for push, ids in pairs(lines) do
-  if #ids > 0 then redis.call(push, wait, unpack(ids)) end
+if #behind > 0 then call('LPUSH', wait, unpack(behind)) end
+if #before > 0 then call('RPUSH', wait, unpack(before)) end
+
+-- The priority counter moves on once for all, in the order in which they came. One
+-- that somebody broke starts again.
+if #ranked > 0 then
+  local n = #ranked / 2
+  local last = redis.pcall('INCRBY', base .. 'pc', int(n))
+  if type(last) ~= 'number' then
+    call('SET', base .. 'pc', int(n))
+    last = n
+  end
+  for i = 1, n do
+    ranked[2 * i - 1] = int(ranked[2 * i - 1] * 4294967296 + (last - n + i) % 4294967296)
+  end
+  call('ZADD', prioritized, unpack(ranked))
 end
-if #ranked > 0 then rank() end
-if any_later then delays().mark_next() end
-if any_now and not paused and not (concurrency and redis.call('LLEN', active) >= concurrency) then
-  redis.call('ZADD', marker, 0, '0')
+if any_later then seldom().mark_next() end
+if any_now and not paused and not (concurrency and call('LLEN', active) >= concurrency) then
+  call('ZADD', marker, 0, '0')
 end
 return codes
