@@ -245,7 +245,7 @@ func (s *story) outcome(h *history, l lease) {
 		case worker.StatusLost:
 			st.answer, st.place = no, somewhere
 		}
-		if e.unheard || s.job.keepsNothing() || st.answer == no && resent(call, back) {
+		if e.unheard || s.job.keepsNothing() || resent(call, back) && (st.answer == no || s.mayBeGone()) {
 			st.answer = maybe // of what was sent twice, the first sending may have been heard
 		}
 		break
@@ -307,6 +307,8 @@ func (s *story) byHand(h *history) {
 		what, matters := words[d.what]
 		switch {
 		case !matters || d.refused():
+		case d.err == nil && d.what == remove && resent(d.call, d.at): // or it was gone before
+			h.span(move{what: what, answer: maybe}, d.call, d.at)
 		case d.err == nil:
 			h.span(move{what: what, answer: yes}, d.call, d.at)
 		default:

@@ -119,11 +119,15 @@ func (s *story) acceptedOnce() []string {
 			reported++
 		}
 	}
-	if reported > outcomes && !s.job.keepsNothing() {
+	if reported > outcomes && !s.mayBeGone() {
 		return finding("has %d outcomes and pools were told of %d", outcomes, reported)
 	}
 	return nil
 }
+
+// mayBeGone reports a job whose record goes: an outcome of it that is sent again
+// counts as the one that was heard, also when the job went otherwise.
+func (s *story) mayBeGone() bool { return s.job.keepsNothing() || s.touched(remove) }
 
 // otherFate: crashes, shutdowns and snoozes burn no attempt, so the job ends as
 // its handler says.

@@ -65,7 +65,9 @@ func (b *Broker) Promote(ctx context.Context, id string) error {
 
 // ChangeDelay puts a delayed job off anew, from now.
 func (b *Broker) ChangeDelay(ctx context.Context, id string, delay time.Duration) error {
-	_, err := b.code(ctx, call{script: "change_delay", args: []any{b.now, id, delay.Milliseconds()}, resent: -1})
+	_, err := b.code(ctx, call{
+		script: "change_delay", args: []any{b.now, 0, 0, id, delay.Milliseconds()}, resent: 1, elapsed: 2,
+	})
 	return err
 }
 

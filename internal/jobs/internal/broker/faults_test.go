@@ -67,6 +67,13 @@ func TestLostRepliesOnTheWireMakeNoDifference(t *testing.T) {
 					t.Errorf("finish: error %v, results %v", err, settled.Results)
 				}
 				lose()
+				if err := f.broker().ChangeDelay(f.ctx, "c", time.Minute); err != nil {
+					t.Errorf("change delay: %v", err)
+				}
+				if due := f.client.ZScore(f.ctx, f.keys.Delayed(), "c").Val(); int64(due/4096) != f.now.Add(time.Minute).UnixMilli() {
+					t.Errorf("change delay: due at %d ms, want a minute from now", int64(due/4096))
+				}
+				lose()
 				if err := f.broker().Promote(f.ctx, "c"); err != nil {
 					t.Errorf("promote: %v", err)
 				}
@@ -86,8 +93,8 @@ func TestLostRepliesOnTheWireMakeNoDifference(t *testing.T) {
 				if err := f.broker().Remove(f.ctx, "b", false); err != nil {
 					t.Errorf("remove: %v", err)
 				}
-				if proxy.Cuts() != 8 {
-					t.Errorf("lost %d times, wanted 8", proxy.Cuts())
+				if proxy.Cuts() != 9 {
+					t.Errorf("lost %d times, wanted 9", proxy.Cuts())
 				}
 				f.client = server.Client(t) // the proxy's may have a connection that was cut just now
 				invariant.Must(t, f.client, f.keys, invariant.Options{})
@@ -135,7 +142,7 @@ func TestAddSentAgainAfterTheJobIsGoneAddsNothing(t *testing.T) {
 	})
 }
 
-// The reply to a retry or a promotion by hand is lost, and before it is sent again
+// The reply to what somebody does by hand is lost, and before it is sent again
 // the job has run and come back to where it was.
 func TestWhatWasDoneByHandIsNotDoneAgain(t *testing.T) {
 	tests := map[string]struct {
@@ -168,6 +175,16 @@ func TestWhatWasDoneByHandIsNotDoneAgain(t *testing.T) {
 				f.settle(0, after(outcome(broker.Backoff, "a"), time.Hour))
 			},
 			stays: "delayed",
+		},
+		"a change of the delay, and it has completed": {
+			given: func(f *fixture) { f.add(late("a", time.Hour)) },
+			do:    func(f *fixture) error { return f.broker().ChangeDelay(f.ctx, "a", time.Second) },
+			meanwhile: func(f *fixture) {
+				f.pass(time.Minute)
+				f.take("t", 1)
+				f.settle(0, outcome(broker.Completed, "a"))
+			},
+			stays: "completed",
 		},
 	}
 	for name, tt := range tests {

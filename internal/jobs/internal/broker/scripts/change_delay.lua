@@ -3,9 +3,13 @@
 -- KEYS    1 meta       hash   the queue's settings; names the slot
 -- ARGV    1 base       string what every key of this queue starts with
 --         2 now        ms     0 for the server's clock
---         3 id         string
---         4 delay      ms
--- RETURNS 0, -1 no such job, -3 the job is not delayed
+--         3 resent     int    0, or more with each sending whose reply was lost
+--         4 elapsed    ms     since the first sending left, 0 unless resent
+--         5 id         string
+--         6 delay      ms
+-- RETURNS 0, -1 no such job, -3 the job is not delayed. Sent again it is 0 when
+--         the stream tells that the job was put off by as much since: if it is
+--         not delayed any more, it was due.
 --
 -- include queue
 -- include now
@@ -13,7 +17,19 @@
 -- include mark
 -- include enqueue
 -- include is_job
-local id, delay = ARGV[3], tonumber(ARGV[4])
+-- include told
+local id, delay = ARGV[5], tonumber(ARGV[6])
+if ARGV[3] ~= '0' then
+  local elapsed, done = tonumber(ARGV[4]), false
+  told_since(elapsed, function(fields)
+    if fields[2] == 'delayed' and fields[4] == id then
+      local began = tonumber(fields[6]) - delay
+      done = began <= now and began >= now - elapsed
+    end
+    return done
+  end)
+  if done then return 0 end
+end
 if not is_job(base .. id) then return -1 end
 if redis.call('ZREM', delayed, id) == 0 then return -3 end
 redis.call('HSET', base .. id, 'delay', int(delay))
