@@ -195,7 +195,7 @@ func (s *story) impossible() []string {
 func (s *story) history() history {
 	var h history
 	for i, a := range s.adds {
-		st := move{what: adds, existed: a.existed, again: i > 0, answer: yes}
+		st := move{what: adds, existed: a.existed, again: i > 0 || s.outOfSight(), answer: yes}
 		back := a.at
 		if a.err != nil {
 			st.answer, back = maybe, time.Time{}

@@ -183,8 +183,13 @@ func (w *world) heal() {
 // back.
 const patience = 6 * time.Minute
 
-// settle waits until nothing is left to do, or patience is over.
+// belated is how long after the last fault a call can still arrive that somebody
+// has given up: the longest delay of one, and of a host that stood still.
+const belated = 15 * time.Second
+
+// settle waits until nothing is left to do or to arrive, or patience is over.
 func (w *world) settle() {
+	time.Sleep(belated)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for ctx.Err() == nil {

@@ -56,18 +56,24 @@ local function seldom()
     return tonumber(text), counted_from + tonumber(text)
   end
 
-  -- told_of(id) is 'added' or 'duplicated', whichever the stream told last of the
-  -- job since the first sending. It is read once, and only when a reply was lost.
-  local told
-  local function told_of(id)
+  -- told_of(id, origin) is 'added' or 'duplicated', whichever the stream told last
+  -- of the job since the first sending. It is read once, and only when a reply was
+  -- lost. A made id is nobody else's, so what is told of it counts for a minute
+  -- more: for as long as the server's clock was put forward meanwhile, or as this
+  -- sending was under way while the server stood still.
+  local told, of_made
+  local function told_of(id, origin)
     if not told then
-      told = {}
-      told_since(tonumber(ARGV[4]), function(fields)
+      told, of_made = {}, {}
+      local elapsed = tonumber(ARGV[4])
+      told_since(elapsed + 60000, function(fields, _, age)
         local name, job = fields[2], fields[4]
-        if (name == 'added' or name == 'duplicated') and not told[job] then told[job] = name end
+        if name ~= 'added' and name ~= 'duplicated' then return end
+        of_made[job] = of_made[job] or name
+        if age <= elapsed then told[job] = told[job] or name end
       end)
     end
-    return told[id]
+    return told[id] or origin == 'made' and of_made[id]
   end
 
   -- known is the code of a job that is not to be added, or nil. A made id can be
@@ -77,7 +83,7 @@ local function seldom()
     local exists = redis.call('EXISTS', base .. id) == 1
     if exists and origin == 'made' then return 0 end
     if resent then
-      local word = told_of(id)
+      local word = told_of(id, origin)
       if word then return word == 'added' and 0 or 1 end
     end
     if not exists then return nil end

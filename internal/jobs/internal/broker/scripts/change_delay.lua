@@ -8,8 +8,9 @@
 --         5 id         string
 --         6 delay      ms
 -- RETURNS 0, -1 no such job, -3 the job is not delayed. Sent again it is 0 when
---         the stream tells that the job was put off by as much since: if it is
---         not delayed any more, it was due.
+--         the stream tells that the job was put off by as much since (it gives
+--         an entry the moment to a ms or two): if it is not delayed any more,
+--         it was due.
 --
 -- include queue
 -- include now
@@ -20,12 +21,10 @@
 -- include told
 local id, delay = ARGV[5], tonumber(ARGV[6])
 if ARGV[3] ~= '0' then
-  local elapsed, done = tonumber(ARGV[4]), false
-  told_since(elapsed, function(fields)
-    if fields[2] == 'delayed' and fields[4] == id then
-      local began = tonumber(fields[6]) - delay
-      done = began <= now and began >= now - elapsed
-    end
+  local done = false
+  told_since(tonumber(ARGV[4]), function(fields, at)
+    if ARGV[2] ~= '0' then at = now end
+    done = fields[2] == 'delayed' and fields[4] == id and math.abs(tonumber(fields[6]) - at - delay) <= 2
     return done
   end)
   if done then return 0 end

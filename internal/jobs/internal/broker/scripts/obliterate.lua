@@ -1,4 +1,4 @@
--- obliterate.lua: remove a paused queue with all its jobs, 100 in a call.
+-- obliterate.lua: remove a paused queue with all its jobs, 50 in a call.
 --
 -- KEYS    1 meta       hash   the queue's settings; names the slot
 -- ARGV    1 base       string what every key of this queue starts with
@@ -17,7 +17,7 @@
 -- include delete
 if not paused then return redis.call('EXISTS', KEYS[1]) == 0 and 0 or -101 end
 if ARGV[3] == '0' and redis.call('EXISTS', active) == 1 then return -102 end
-local left = 100
+local left = 50
 
 local function drop(ids)
   for _, id in ipairs(ids) do

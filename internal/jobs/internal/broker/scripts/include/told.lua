@@ -3,7 +3,8 @@
 -- stream is usually long.
 --
 -- told_since(elapsed, visit)   calls visit with the fields of each entry that is
---                              not older than elapsed ms, until it returns true
+--                              not older than elapsed ms, its moment and its age
+--                              in ms, until it returns true
 --
 -- Ids never go back, also when the clock does: what is newest tells how far the
 -- stream is.
@@ -16,7 +17,8 @@ local function told_since(elapsed, visit)
   for _ = 1, 10 do
     local entries = redis.call('XREVRANGE', events, upper, oldest, 'COUNT', 1000)
     for _, entry in ipairs(entries) do
-      if visit(entry[2]) then return end
+      local at = tonumber(string.match(entry[1], '^%d+'))
+      if visit(entry[2], at, latest - at) then return end
     end
     if #entries < 1000 then return end
     upper = entries[1000][1]
