@@ -142,6 +142,45 @@ func TestAddSentAgainAfterTheJobIsGoneAddsNothing(t *testing.T) {
 	})
 }
 
+// The first sending of an add is half a minute old by the server's clock when the
+// second one runs: that clock was put forward, or the server stood still. A made
+// id is nobody else's and was added then; a given one may be somebody else's.
+func TestHowFarBackAnAddThatIsSentAgainLooks(t *testing.T) {
+	tests := map[string]struct {
+		job    broker.NewJob
+		stored int64
+	}{
+		"for a made id":  {newJob("a"), 0},
+		"for a given id": {given("a"), 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
+				f := newFixture(t, server)
+				other := newFixture(t, server)
+				other.keys = f.keys
+				ranIn := 0
+				f.client.(*redis.Client).AddHook(afterScript(func() {
+					if ranIn++; ranIn > 1 {
+						return
+					}
+					then := time.Now().Add(-30 * time.Second).UnixMilli()
+					other.do("del Q:events Q:a Q:wait", fmt.Sprintf("xadd Q:events %d-0 event added jobId a name work", then),
+						"xadd Q:events * event completed jobId a")
+				}))
+				f.lossy.loss = 1
+				f.lossy.arm()
+				if existed, err := f.broker().Add(f.ctx, []broker.NewJob{tt.job}); err != nil || existed[0] || ranIn != 2 {
+					t.Errorf("existed %v, error %v after %d sendings, wanted neither after 2", existed, err, ranIn)
+				}
+				if n := f.client.Exists(f.ctx, f.keys.Job("a")).Val(); n != tt.stored {
+					t.Errorf("%d jobs are stored, wanted %d", n, tt.stored)
+				}
+			})
+		})
+	}
+}
+
 // The reply to what somebody does by hand is lost, and before it is sent again
 // the job has run and come back to where it was.
 func TestWhatWasDoneByHandIsNotDoneAgain(t *testing.T) {
