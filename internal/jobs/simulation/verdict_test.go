@@ -222,7 +222,7 @@ func (s *story) early() (broken []string) {
 	for i, r := range s.runs[1:] {
 		before := s.runs[i]
 		e, known := s.end(before)
-		if !known || e.status == worker.StatusLost {
+		if !known || e.status == worker.StatusLost || s.mayBeGone() && resent(before.to, e.at) {
 			continue
 		}
 		due := before.to.Add(s.rest(before, e.status))
