@@ -7,9 +7,12 @@ func WaitingFor(q *Queue) int {
 	return len(q.joiner.waiting)
 }
 
-// Sending reports whether a call is under way.
-func Sending(q *Queue) bool {
+// Sending is how many calls are under way with all that there is to send.
+func Sending(q *Queue) int {
 	q.joiner.mu.Lock()
 	defer q.joiner.mu.Unlock()
-	return q.joiner.running && len(q.joiner.waiting) == 0
+	if len(q.joiner.waiting) > 0 {
+		return 0
+	}
+	return q.joiner.calls
 }

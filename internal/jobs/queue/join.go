@@ -16,17 +16,23 @@ var ErrClosed = errors.New("queue is closed")
 
 // joiner lets adds that arrive while a call is under way share the next one.
 // Alone, an add goes out at once; under load, up to broker.MaxBatch travel in
-// one call, for about a third of the server's time each.
+// one call, for about a third of the server's time each. When enoughForTwo have
+// come together, they do not wait for the call that is under way: Redis works on
+// theirs while we tell the callers of the other.
 type joiner struct {
 	broker   adder
 	patience time.Duration
 
 	mu      sync.Mutex
 	waiting []*entry // in order of arrival
-	running bool     // a call is under way
+	calls   int      // under way, two at most
 	closed  bool
 	flushes sync.WaitGroup
 }
+
+// enoughForTwo is how many adds are worth a second call at a time. With fewer a
+// call, each of them would cost Redis more.
+const enoughForTwo = broker.MaxBatch / 2
 
 // entry is one add on its way. done is closed once existed and err are set.
 type entry struct {
@@ -66,12 +72,16 @@ func (j *joiner) enter(e *entry) (alone bool, err error) {
 	if j.closed {
 		return false, ErrClosed
 	}
-	if !j.running {
-		j.running = true
+	if j.calls == 0 {
+		j.calls++
 		j.flushes.Add(1) // until sendAlone has ended
 		return true, nil
 	}
 	j.waiting = append(j.waiting, e)
+	if j.calls == 1 && len(j.waiting) >= enoughForTwo {
+		j.calls++
+		j.flushes.Go(j.flush)
+	}
 	return false, nil
 }
 
@@ -95,14 +105,20 @@ func (j *joiner) sendAlone(ctx context.Context, job broker.NewJob) (existed bool
 func (j *joiner) handOver() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.waiting) == 0 {
-		j.running = false
+	if !j.goesOn() {
+		j.calls--
 		return
 	}
 	j.flushes.Go(j.flush)
 }
 
-// flush sends what waits, one call after the other, until nothing does.
+// goesOn reports whether another call is to follow one that has ended. Callers
+// hold mu.
+func (j *joiner) goesOn() bool {
+	return len(j.waiting) >= enoughForTwo || len(j.waiting) > 0 && j.calls == 1
+}
+
+// flush sends what waits, one call after the other, as long as that is enough.
 func (j *joiner) flush() {
 	for {
 		batch := j.next()
@@ -116,12 +132,15 @@ func (j *joiner) flush() {
 func (j *joiner) next() []*entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if !j.goesOn() {
+		j.calls--
+		return nil
+	}
 	n := min(len(j.waiting), broker.MaxBatch)
 	batch := j.waiting[:n:n]
 	j.waiting = j.waiting[n:]
-	if n == 0 {
+	if len(j.waiting) == 0 {
 		j.waiting = nil
-		j.running = false
 	}
 	return batch
 }

@@ -414,6 +414,41 @@ func TestAddsOfTheSameTimeTravelTogether(t *testing.T) {
 	}
 }
 
+// While one call is under way, a few adds wait for it to end and then travel
+// together; as many as fill half a call do not wait.
+func TestEnoughAddsDoNotWaitForTheCallUnderWay(t *testing.T) {
+	t.Parallel()
+	server := redistest.Own(t, redistest.Options{})
+	b := jobstest.On(t, server.Server)
+	q := b.Queue("q", queue.Options{})
+	var adding sync.WaitGroup
+	add := func(n int) {
+		for range n {
+			adding.Go(func() {
+				if _, err := q.Add(t.Context(), "a", nil, jobs.Options{}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	const half = broker.MaxBatch / 2
+	server.Pause()
+	add(1)
+	b.Eventually("the first is under way", func() bool { return queue.Sending(q) == 1 })
+	add(half - 1)
+	b.Eventually("few wait", func() bool { return queue.WaitingFor(q) == half-1 })
+	add(1)
+	b.Eventually("enough are under way, too", func() bool { return queue.Sending(q) == 2 })
+	add(3 * half)
+	b.Eventually("there is no third call", func() bool { return queue.WaitingFor(q) == 3*half })
+	server.Resume()
+	adding.Wait()
+	if n := b.Counts("q").Waiting; n != 4*half+1 {
+		t.Errorf("%d jobs, wanted %d", n, 4*half+1)
+	}
+	b.Eventually("nothing is under way", func() bool { return queue.Sending(q) == 0 })
+}
+
 func TestADeadlineIsKeptWhateverRedisDoes(t *testing.T) {
 	t.Parallel()
 	states := map[string]func(*redistest.Instance){
@@ -533,7 +568,7 @@ func TestCloseWaitsForCallsAndRefusesTheRest(t *testing.T) {
 		_, err := q.Add(context.Background(), "a", nil, jobs.Options{ID: "last"})
 		stored <- err
 	}()
-	b.Eventually("the call is under way", func() bool { return queue.Sending(q) })
+	b.Eventually("the call is under way", func() bool { return queue.Sending(q) == 1 })
 	closed := make(chan struct{})
 	go func() { q.Close(); close(closed) }()
 	b.Eventually("the queue is closed", func() bool {
