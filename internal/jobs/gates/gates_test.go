@@ -16,10 +16,10 @@ import (
 // The limits. They are what a job costs today, rounded up; whoever makes it
 // cheaper lowers them in the same change, towards the goals beside them.
 var (
-	addLimit    = cost{commands: 9, scripts: 1}      // two events, hash, list, marker, id, settings, a look for the id, the call
-	joinedLimit = cost{commands: 3.3, scripts: 0.03} // goal: 3.3
-	bulkLimit   = cost{commands: 3.3, scripts: 0.02} // goal: 3.3
-	drainLimits = map[int]cost{                      // by concurrency
+	addLimit    = cost{commands: 9, scripts: 1}       // two events, hash, list, marker, id, settings, a look for the id, the call
+	joinedLimit = cost{commands: 3.3, scripts: 0.042} // goal: 3.3; a call that need not wait carries 25 at least
+	bulkLimit   = cost{commands: 3.3, scripts: 0.02}  // goal: 3.3
+	drainLimits = map[int]cost{                       // by concurrency
 		1:   {commands: 16, scripts: 1},
 		10:  {commands: 9.8, scripts: 0.3}, // goal: 9 and 0.2, which ends in no special order meet (docs/performance.md)
 		100: {commands: 7.5, scripts: 0.03},
