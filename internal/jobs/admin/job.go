@@ -52,7 +52,7 @@ func (q *Queue) PromoteAll(ctx context.Context) (moved int, err error) {
 
 func (q *Queue) moveAll(ctx context.Context, from jobs.State, until time.Time) (moved int, err error) {
 	for {
-		n, err := q.broker.RetryMany(ctx, from, until, 250)
+		n, err := q.broker.RetryMany(ctx, from, until, 100)
 		moved += n
 		if err != nil || n == 0 {
 			return moved, q.wrap(err)

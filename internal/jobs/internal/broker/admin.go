@@ -143,7 +143,7 @@ var cleanable = map[jobs.State]string{
 }
 
 // cleanStep is how many jobs one call of clean looks at.
-const cleanStep = 250
+const cleanStep = 100
 
 // Clean removes up to limit jobs of a state that are older than cutoff, and
 // returns their ids. limit 0 is all.

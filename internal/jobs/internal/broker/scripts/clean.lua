@@ -1,12 +1,12 @@
 -- clean.lua: remove jobs of one state that are older than a moment, the oldest
--- first, at most 250 in a call.
+-- first, at most 100 in a call.
 --
 -- KEYS    1 meta       hash   the queue's settings; names the slot
 -- ARGV    1 base       string what every key of this queue starts with
 --         2 now        ms     0 for the server's clock
 --         3 state      wait, paused, active, delayed, prioritized, completed or failed
 --         4 cutoff     ms     finished, else started, else added by then
---         5 limit      int    at most so many, 250 at most
+--         5 limit      int    at most so many, 100 at most
 --         6 offset     int    how many to pass over, from the oldest
 -- RETURNS {{id, …}, passed}   what was removed, and how many of those looked at
 --         stay (too young, locked, or the pending run of a scheduler): call
@@ -23,7 +23,7 @@
 -- include find
 -- include remove
 local state, cutoff = ARGV[3], tonumber(ARGV[4])
-local limit, offset = math.min(tonumber(ARGV[5]), 250), tonumber(ARGV[6])
+local limit, offset = math.min(tonumber(ARGV[5]), 100), tonumber(ARGV[6])
 local key = base .. state
 local is_list = state == 'wait' or state == 'paused' or state == 'active'
 

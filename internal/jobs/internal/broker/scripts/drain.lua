@@ -1,4 +1,4 @@
--- drain.lua: remove the jobs of one place where jobs wait, 250 in a call. The
+-- drain.lua: remove the jobs of one place where jobs wait, 100 in a call. The
 -- pending run of a job scheduler stays.
 --
 -- KEYS    1 meta       hash   the queue's settings; names the slot
@@ -23,7 +23,7 @@ local place, offset = ARGV[3], tonumber(ARGV[4])
 local key, is_list = base .. place, place == 'wait' or place == 'paused'
 local removed, passed = 0, 0
 
-for _, id in ipairs(redis.call(is_list and 'LRANGE' or 'ZRANGE', key, offset, offset + 249)) do
+for _, id in ipairs(redis.call(is_list and 'LRANGE' or 'ZRANGE', key, offset, offset + 99)) do
   if pending_run(id) then
     passed = passed + 1
   else

@@ -6,7 +6,7 @@
 --         2 now        ms     0 for the server's clock
 --         3 from       completed, failed or delayed
 --         4 until      ms     only what finished by then, '' for all; not for delayed
---         5 count      int    at most so many, 250 at most
+--         5 count      int    at most so many, 100 at most
 -- RETURNS how many were moved. Sent again, it moves the next ones: call it until
 --         it returns 0.
 --
@@ -18,7 +18,7 @@
 -- include parent
 -- include is_job
 local from, upper = ARGV[3], ARGV[4] == '' and '+inf' or ARGV[4]
-local count = math.min(tonumber(ARGV[5]), 250)
+local count = math.min(tonumber(ARGV[5]), 100)
 local ids = redis.call('ZRANGEBYSCORE', base .. from, '-inf', upper, 'LIMIT', 0, count)
 if #ids == 0 then return 0 end
 
