@@ -240,13 +240,22 @@ func (x *exchange) heed() bool {
 // apply deals out what a call brought and reports whether the leader goes on.
 func (x *exchange) apply(s *seat, outcomes []*attempt, want int, r round) bool {
 	again := x.conclude(outcomes, r.results)
+	goesOn, seats := x.share(s, again, want, r)
+	for i, seat := range seats {
+		seat.messages <- message{job: x.begin(r.taken[i])}
+	}
+	return goesOn
+}
+
+// share decides who gets the jobs that a call brought, in their order, and whether
+// the leader makes the next call. The jobs are dealt out afterwards: slots that
+// are done with theirs at once would only wait for each other here.
+func (x *exchange) share(s *seat, again []*attempt, want int, r round) (goesOn bool, seats []*seat) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.left = append(x.left, again...)
 	x.asked -= want
-	for _, taken := range r.taken {
-		x.deal(s, taken)
-	}
+	seats = x.seatsFor(s, r.taken)
 	if r.more || want > 0 && len(r.taken) == want {
 		x.hungry = true
 	}
@@ -257,7 +266,7 @@ func (x *exchange) apply(s *seat, outcomes []*attempt, want int, r round) bool {
 	if x.stopping && x.calls == 1 {
 		x.sendHome()
 	}
-	return x.goOn(s)
+	return x.goOn(s), seats
 }
 
 // conclude tells of outcomes and returns the attempts that have another to send.
@@ -272,21 +281,18 @@ func (x *exchange) conclude(outcomes []*attempt, results []error) (again []*atte
 	return again
 }
 
-// deal gives a job to the leader if it has none, since it need not be woken, and
-// otherwise to the slot that was parked last.
-func (x *exchange) deal(s *seat, taken broker.Taken) {
-	if len(x.parked) == 0 { // more jobs came than were asked for: not ours to keep
-		x.left = append(x.left, x.decline(taken))
-		return
+// seatsFor finds a slot for each job: the leader if it has none, since it need not
+// be woken, then those that were parked last. Callers hold mu.
+func (x *exchange) seatsFor(s *seat, jobs []broker.Taken) []*seat {
+	seats := make([]*seat, 0, len(jobs))
+	for _, taken := range jobs {
+		if len(x.parked) == 0 { // more jobs came than were asked for: not ours to keep
+			x.left = append(x.left, x.decline(taken))
+			continue
+		}
+		seats = append(seats, x.unpark(x.nextOf(s)))
 	}
-	i := slices.Index(x.parked, s)
-	if i < 0 {
-		i = x.follower()
-	}
-	if i < 0 {
-		i = len(x.parked) - 1 // the leader of the other call begins it afterwards
-	}
-	x.unpark(i).messages <- message{job: x.begin(taken)}
+	return seats
 }
 
 // follower is the place of the slot that was parked last and leads no call, or
@@ -298,6 +304,17 @@ func (x *exchange) follower() int {
 		}
 	}
 	return -1
+}
+
+// nextOf is the place of the slot that gets the next job. Callers hold mu.
+func (x *exchange) nextOf(leader *seat) int {
+	if i := slices.Index(x.parked, leader); i >= 0 {
+		return i
+	}
+	if i := x.follower(); i >= 0 {
+		return i
+	}
+	return len(x.parked) - 1 // the leader of the other call begins it afterwards
 }
 
 func (x *exchange) unpark(i int) *seat {
