@@ -45,7 +45,8 @@ type Setup struct {
 	Steady bool
 
 	Rules check.Rules
-	// Patience is how long nothing may end, when all has healed, before what is
+	// Patience is how long nothing may end, when all has healed, and a tenth of how
+	// long it may take altogether (jobs may end again and again), before what is
 	// left is called stuck.
 	Patience time.Duration
 
@@ -322,8 +323,11 @@ func (s *Site) dismiss(slots []*slot) {
 }
 
 // awaitEmpty waits until nothing waits, runs or is put off. A queue in which no
-// job ends for as long as the setup's patience is judged as it is.
+// job ends for as long as the setup's patience is judged as it is, and so is one
+// that comes to no end in ten times that: its jobs end again and again.
 func (s *Site) awaitEmpty(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 10*s.setup.Patience)
+	defer cancel()
 	ends, since := s.follower.ends.Load(), time.Now()
 	for ctx.Err() == nil && time.Since(since) < s.setup.Patience {
 		if n, err := s.left(ctx); err == nil && n == 0 {
