@@ -179,7 +179,7 @@ func (f *fakeRedis) Settle(ctx context.Context, outcomes []broker.Outcome, fetch
 	settled.NextDue = f.nextDue()
 	if rest := time.Until(f.limited); rest > 0 && fetch.Want > 0 {
 		settled.Limited = rest
-	} else if len(f.waiting) > 0 && !time.Now().Before(f.limited) {
+	} else if len(f.waiting) > 0 && (fetch.Want == 0 || !time.Now().Before(f.limited)) {
 		settled.Left = true
 		f.mark("0", 0)
 	}

@@ -15,6 +15,7 @@ const idleBlock = 5 * time.Second
 // While all slots are busy it must not: it would take away another worker's
 // wake-up.
 func (p *Pool) listenForWork() {
+	defer p.giveBack()
 	ctx := p.fetching
 	l := p.listen()
 	// The client cannot give up a blocked call; closing its connection ends it.
@@ -34,7 +35,6 @@ func (p *Pool) listenForWork() {
 		// tells too, and by a clock that is the server's.
 		_, _, err := l.Wait(ctx, idleBlock)
 		if ctx.Err() != nil {
-			p.giveBack()
 			return
 		}
 		if err != nil {
@@ -53,7 +53,8 @@ func (p *Pool) listenForWork() {
 }
 
 // giveBack sets the marker again if work waits: the call that blocked when the
-// pool began to stop may have taken it, also when its answer never came.
+// pool began to stop may have taken it, also when its answer never came, and so
+// may an earlier one, for a fetch that failed or was not made any more.
 func (p *Pool) giveBack() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.upkeep), stopGrace)
 	defer cancel()
