@@ -65,11 +65,11 @@ var bugs = []bug{
 		"try('ZPOPMIN', prioritized", "try('ZPOPMAX', prioritized",
 	}},
 	{name: "the latest job runs first", pairs: []string{
-		"+ count % 4294967296)\n  end\n  redis.call('ZADD', prioritized", "+ 1000000 - count)\n  end\n  redis.call('ZADD', prioritized",
+		"+ (last - n + i) % 4294967296)", "+ 1000000 - (last - n + i))",
 	}},
 	{name: "an add whose reply was lost is done again", pairs: []string{
 		"if exists and origin == 'made' then return 0 end", "",
-		"if resent then\n    local word", "if false then\n    local word",
+		"if resent then\n      local word", "if false then\n      local word",
 		"if not exists then return nil end", "if not exists or resent then return nil end",
 	}},
 	{name: "a failure burns no attempt", pairs: []string{
@@ -83,11 +83,10 @@ var bugs = []bug{
 		"math.max(0, at - now), tonumber(at)", "math.max(0, at - now), now",
 	}},
 	{name: "of many jobs in one call the last is forgotten", by: "torn", pairs: []string{
-		"for i = 5, #ARGV, 8 do codes[#codes + 1] = add(i) end",
-		"for i = 5, #ARGV, 8 do codes[#codes + 1] = i > 12 and i + 8 > #ARGV and 0 or add(i) end",
+		"if not code then\n    local ms", "if n > 1 and n == #keys then code = 0 end\n  if not code then\n    local ms",
 	}},
 	{name: "the jobs of one call wait in reverse", by: "order", pairs: []string{
-		"for i = 1, #ranked, 2 do", "for i = #ranked - 1, 1, -2 do",
+		"(last - n + i) % 4294967296", "(last - i + 1) % 4294967296",
 	}},
 	{name: "a job that gets another priority goes to that of the most urgent", by: "order", pairs: []string{
 		"enqueue(id, priority, ARGV[4])", "enqueue(id, 1, ARGV[4])",
@@ -124,8 +123,9 @@ var bugs = []bug{
 	}},
 }
 
-// enough is how many plans a bug may survive.
-const enough = 600
+// enough is how many plans a bug may survive. Most are found by a few; a renewal of
+// another's lock took 179, 220, 408 and more than 600 of them.
+const enough = 3_000
 
 func TestPlantedBugsAreFound(t *testing.T) {
 	if raceEnabled {

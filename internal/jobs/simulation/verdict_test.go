@@ -80,11 +80,13 @@ func (s *story) addedOnce() []string {
 // looks back that is sent again under an id which the caller has given.
 const sight = 5 * time.Second
 
-// outOfSight reports a job whose add cannot find its first sending, because the
-// server's clock was put so far forward meanwhile.
+// outOfSight reports a job whose add may not find its first sending, because the
+// server's clock was put so far forward meanwhile, or because the second one was
+// under way for so long that the job was gone.
 func (s *story) outOfSight() bool {
 	first := s.adds[0]
-	return s.job.named && s.ledger.forward(first.call, first.at) > sight
+	belated := s.plan.losses.late > 0 && s.mayBeGone()
+	return s.job.named && (belated || s.ledger.forward(first.call, first.at) > sight)
 }
 
 // lost: what was acknowledged has an outcome in the end.
@@ -118,6 +120,9 @@ func (s *story) lastOutcome() jobs.State {
 // the job again; no pool is told that another one counts.
 func (s *story) acceptedOnce() []string {
 	outcomes := s.count(jobs.EventCompleted, jobs.EventFailed)
+	if s.outOfSight() && s.count(jobs.EventAdded) > 1 {
+		return nil
+	}
 	sure, perhaps := s.retries()
 	most, least := 1+sure+perhaps, 1+sure
 	if s.touched(remove) || !s.acknowledged() && s.count(jobs.EventAdded) == 0 {
