@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -13,6 +14,7 @@ type bug struct {
 	name  string
 	pairs []string
 	by    string // the rule that has to find it; "" is any
+	most  int    // how many plans it may survive; 0 is enough
 }
 
 var bugs = []bug{
@@ -36,7 +38,8 @@ var bugs = []bug{
 	{name: "a lock is not renewed", pairs: []string{
 		"redis.call('SET', base .. id .. ':lock', token, 'PX', ARGV[2])", "",
 	}},
-	{name: "another's lock is renewed", pairs: []string{
+	// Only the model of a life finds it: by 179, 220, 408 and, once, more than 600 plans.
+	{name: "another's lock is renewed", most: 3_000, pairs: []string{
 		"if lock and lock ~= token then return -6 end", "",
 		"if not lock and not still_ours(id, ARGV[i + 2]) then return -2 end", "",
 	}},
@@ -123,9 +126,8 @@ var bugs = []bug{
 	}},
 }
 
-// enough is how many plans a bug may survive. Most are found by a few; a renewal of
-// another's lock took 179, 220, 408 and more than 600 of them.
-const enough = 3_000
+// enough is how many plans a bug may survive, unless it says otherwise.
+const enough = 600
 
 func TestPlantedBugsAreFound(t *testing.T) {
 	if raceEnabled {
@@ -136,7 +138,8 @@ func TestPlantedBugsAreFound(t *testing.T) {
 			t.Parallel()
 			var planted [8]atomic.Bool
 			rewrite := func(script string) string { return b.plant(script, planted[:]) }
-			for seed := 1; seed <= enough; seed++ {
+			most := cmp.Or(b.most, enough)
+			for seed := 1; seed <= most; seed++ {
 				broken := play(t, planOf(seed), rewrite)
 				for i := range len(b.pairs) / 2 {
 					if !planted[i].Load() && seed == 20 {
@@ -148,7 +151,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 					return
 				}
 			}
-			t.Errorf("not found by %d seeds", enough)
+			t.Errorf("not found by %d seeds", most)
 		})
 	}
 }

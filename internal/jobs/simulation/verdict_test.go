@@ -80,13 +80,34 @@ func (s *story) addedOnce() []string {
 // looks back that is sent again under an id which the caller has given.
 const sight = 5 * time.Second
 
-// outOfSight reports a job whose add may not find its first sending, because the
-// server's clock was put so far forward meanwhile, or because the second one was
-// under way for so long that the job was gone.
+// outOfSight reports a job, with an id of the producer's own or added anew under
+// the one it had, that may be added by a call which cannot know of the one before:
+// that was too long ago by the server's clock, which may have been put forward; or
+// the job went, and what arrives is the only sending of a call that was given up.
 func (s *story) outOfSight() bool {
-	first := s.adds[0]
-	belated := s.plan.losses.late > 0 && s.mayBeGone()
-	return s.job.named && (belated || s.ledger.forward(first.call, first.at) > sight)
+	if !s.job.named && len(s.adds) == 1 {
+		return false
+	}
+	if first := s.adds[0]; s.ledger.forward(first.call, first.at) > sight {
+		return true
+	}
+	var before time.Time
+	for _, e := range s.told {
+		if e.event != jobs.EventAdded {
+			continue
+		}
+		apart := e.at.Sub(before) + s.ledger.forward(before, e.at)
+		if !before.IsZero() && s.mayBeGone() && (apart > sight || s.givenUp(e.at)) {
+			return true
+		}
+		before = e.at
+	}
+	return false
+}
+
+// givenUp reports whether an add was given up that had begun by then.
+func (s *story) givenUp(by time.Time) bool {
+	return slices.ContainsFunc(s.adds, func(a added) bool { return a.err != nil && a.call.Before(by) })
 }
 
 // lost: what was acknowledged has an outcome in the end.
