@@ -26,11 +26,14 @@ type child struct {
 // oneProcessor is the environment of the Go programs that share two cores with
 // Redis. Node has one processor by nature; with two, the helpers of Go's scheduler
 // take from Redis the core that it needs, and everybody who waits for it is slower.
-var oneProcessor = []string{"GOMAXPROCS=1"}
+const oneProcessor = "GOMAXPROCS=1"
 
-func startChild(cpu, name string, env []string, command ...string) (*child, error) {
+// startChild starts a command; env is added to its environment.
+func startChild(cpu, name, env string, command ...string) (*child, error) {
 	c := &child{name: name, cmd: server.Command(cpu, command[0], command[1:]...)}
-	c.cmd.Env = append(os.Environ(), env...)
+	if env != "" {
+		c.cmd.Env = append(os.Environ(), env)
+	}
 	c.cmd.Stderr = os.Stderr
 	orders, err := c.cmd.StdinPipe()
 	if err != nil {

@@ -29,7 +29,7 @@ func (l *lab) http(ctx context.Context, rounds int) (err error) {
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
 	h := httpRun{lab: l, server: s, product: p, requests: l.options.scaled(20_000), rounds: rounds}
-	if h.load, err = startChild(p.cpu, "load", nil, l.self, "load"); err != nil {
+	if h.load, err = startChild(p.cpu, "load", "", l.self, "load"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.load.close()) }()

@@ -74,7 +74,7 @@ func (l *lab) peer(s tally.System, url string) (*child, error) {
 	_, cpu := l.cpus()
 	switch s {
 	case tally.BullMQ:
-		return startChild(cpu, string(s), nil, "node", l.bullmq, url, l.modules)
+		return startChild(cpu, string(s), "", "node", l.bullmq, url, l.modules)
 	case tally.Asynq:
 		return startChild(cpu, string(s), oneProcessor, l.self, "asynq", url)
 	default:

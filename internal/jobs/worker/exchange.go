@@ -281,16 +281,17 @@ func (x *exchange) conclude(outcomes []*attempt, results []error) (again []*atte
 	return again
 }
 
-// seatsFor finds a slot for each job: the leader if it has none, since it need not
-// be woken, then those that were parked last. Callers hold mu.
-func (x *exchange) seatsFor(s *seat, jobs []broker.Taken) []*seat {
-	seats := make([]*seat, 0, len(jobs))
-	for _, taken := range jobs {
-		if len(x.parked) == 0 { // more jobs came than were asked for: not ours to keep
-			x.left = append(x.left, x.decline(taken))
-			continue
-		}
-		seats = append(seats, x.unpark(x.nextOf(s)))
+// seatsFor finds a slot for each job, in their order: the leader if it has none,
+// since it need not be woken, then those that were parked last. Where more jobs
+// came than were asked for, the last ones are not ours to keep. Callers hold mu.
+func (x *exchange) seatsFor(s *seat, taken []broker.Taken) []*seat {
+	n := min(len(taken), len(x.parked))
+	seats := make([]*seat, n)
+	for i := range seats {
+		seats[i] = x.unpark(x.nextOf(s))
+	}
+	for _, t := range taken[n:] {
+		x.left = append(x.left, x.decline(t))
 	}
 	return seats
 }

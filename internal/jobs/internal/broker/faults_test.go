@@ -112,28 +112,19 @@ func TestAddSentAgainAfterTheJobIsGoneAddsNothing(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		for _, origin := range []func(string) broker.NewJob{newJob, given} {
 			f := newFixture(t, server)
-			other := newFixture(t, server)
-			other.keys = f.keys
-			ranIn := 0
-			f.client.(*redis.Client).AddHook(afterScript(func() {
-				ranIn++
-				if ranIn > 1 {
-					return
-				}
+			ran := f.loseFirstReply(server, func(other *fixture) {
 				noise(other, 1500) // other producers have filled the stream since
 				other.do("rpush Q:wait a")
 				other.do("lrem Q:wait 1 a")
 				other.take("t", 1)
 				other.settle(0, kept(outcome(broker.Completed, "a"), jobs.Retention{None: true}))
-			}))
-			f.lossy.loss = 1
-			f.lossy.arm()
+			})
 			existed, err := f.broker().Add(f.ctx, []broker.NewJob{origin("a")})
 			if err != nil || existed[0] {
 				t.Errorf("existed %v, error %v", existed, err)
 			}
-			if ranIn != 2 {
-				t.Errorf("the script ran %d times, wanted 2", ranIn)
+			if *ran != 2 {
+				t.Errorf("the script ran %d times, wanted 2", *ran)
 			}
 			if n := f.client.Exists(f.ctx, f.keys.Job("a")).Val(); n != 0 {
 				t.Error("the job was added a second time")
@@ -157,21 +148,13 @@ func TestHowFarBackAnAddThatIsSentAgainLooks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 				f := newFixture(t, server)
-				other := newFixture(t, server)
-				other.keys = f.keys
-				ranIn := 0
-				f.client.(*redis.Client).AddHook(afterScript(func() {
-					if ranIn++; ranIn > 1 {
-						return
-					}
+				ran := f.loseFirstReply(server, func(other *fixture) {
 					then := time.Now().Add(-30 * time.Second).UnixMilli()
 					other.do("del Q:events Q:a Q:wait", fmt.Sprintf("xadd Q:events %d-0 event added jobId a name work", then),
 						"xadd Q:events * event completed jobId a")
-				}))
-				f.lossy.loss = 1
-				f.lossy.arm()
-				if existed, err := f.broker().Add(f.ctx, []broker.NewJob{tt.job}); err != nil || existed[0] || ranIn != 2 {
-					t.Errorf("existed %v, error %v after %d sendings, wanted neither after 2", existed, err, ranIn)
+				})
+				if existed, err := f.broker().Add(f.ctx, []broker.NewJob{tt.job}); err != nil || existed[0] || *ran != 2 {
+					t.Errorf("existed %v, error %v after %d sendings, wanted neither after 2", existed, err, *ran)
 				}
 				if n := f.client.Exists(f.ctx, f.keys.Job("a")).Val(); n != tt.stored {
 					t.Errorf("%d jobs are stored, wanted %d", n, tt.stored)
@@ -230,19 +213,10 @@ func TestWhatWasDoneByHandIsNotDoneAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 				f := newFixture(t, server)
-				other := newFixture(t, server)
-				other.keys = f.keys
-				tt.given(other)
-				ranIn := 0
-				f.client.(*redis.Client).AddHook(afterScript(func() {
-					if ranIn++; ranIn == 1 {
-						tt.meanwhile(other)
-					}
-				}))
-				f.lossy.loss = 1
-				f.lossy.arm()
-				if err := tt.do(f); err != nil || ranIn != 2 {
-					t.Errorf("error %v after the script ran %d times, wanted none after 2", err, ranIn)
+				tt.given(f)
+				ran := f.loseFirstReply(server, tt.meanwhile)
+				if err := tt.do(f); err != nil || *ran != 2 {
+					t.Errorf("error %v after the script ran %d times, wanted none after 2", err, *ran)
 				}
 				if err := f.client.ZScore(f.ctx, f.keys.Base()+tt.stays, "a").Err(); err != nil {
 					t.Errorf("the job is not %s any more: %v", tt.stays, err)
@@ -356,6 +330,22 @@ func noise(f *fixture, n int) {
 	if err != nil {
 		f.Fatal(err)
 	}
+}
+
+// loseFirstReply loses the reply to f's next script, and lets others act before it
+// is sent again. It returns how often the script has run.
+func (f *fixture) loseFirstReply(server *redistest.Server, meanwhile func(other *fixture)) (ran *int) {
+	other := newFixture(f.TB, server)
+	other.keys = f.keys
+	ran = new(int)
+	f.client.(*redis.Client).AddHook(afterScript(func() {
+		if *ran++; *ran == 1 {
+			meanwhile(other)
+		}
+	}))
+	f.lossy.loss = 1
+	f.lossy.arm()
+	return ran
 }
 
 // afterScript is a hook that calls f when a script has run.

@@ -24,7 +24,7 @@ if ARGV[3] ~= '0' then
   local done = false
   told_since(tonumber(ARGV[4]), function(fields, at)
     if ARGV[2] ~= '0' then at = now end
-    done = fields[2] == 'delayed' and fields[4] == id and math.abs(tonumber(fields[6]) - at - delay) <= 2
+    done = fields[2] == 'delayed' and fields[4] == id and math.abs((tonumber(fields[6]) or 0) - at - delay) <= 2
     return done
   end)
   if done then return 0 end
