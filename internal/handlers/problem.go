@@ -102,9 +102,10 @@ func (p *Problem) Error() string { return p.Detail }
 // GetStatus implements huma.StatusError.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// GetHeaders implements huma.HeadersError.
+// GetHeaders implements huma.HeadersError, which adds them to those that every
+// answer has (safeHeaders).
 func (p *Problem) GetHeaders() http.Header {
-	h := http.Header{"Cache-Control": {"no-store"}}
+	h := http.Header{}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
@@ -226,7 +227,6 @@ func (a *API) translate(ctx huma.Context, _ string, v any) (any, error) {
 	}
 	p.RequestID = callOf(ctx.Context()).id
 	ctx.SetHeader("Content-Type", problemJSON)
-	ctx.SetHeader("Cache-Control", "no-store")
 	return p, nil
 }
 
