@@ -65,7 +65,7 @@ campaign: ## the same, large: 1,000 faults, 1,000,000 jobs; writes docs/reliabil
 	$(GO) -C proof run ./campaign -seed=$(SEED) -out=$(CURDIR)/proof/results || red=1; $(GO) -C proof run ./table && exit $${red:-0}
 
 .PHONY: peers
-peers: ## the same faults for Tandem, BullMQ and asynq, in ten minutes; writes docs/reliability.md
+peers: ## the same faults for Tandem, BullMQ and asynq, in six minutes; writes docs/reliability.md
 	npm ci --prefix internal/jobs/interop/node --no-audit --no-fund
 	$(GO) -C proof test -count=1 -timeout 20m -parallel 20 -v ./peers -run '^TestBesideItsPeers$$' -args -full -seed=$(SEED) -out=$(CURDIR)/proof/results
 	$(GO) -C proof run ./table

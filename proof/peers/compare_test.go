@@ -58,7 +58,7 @@ func each(n int, o orders) (all []orders) {
 // when ours breaks a promise; of the others it only tells.
 func TestBesideItsPeers(t *testing.T) {
 	if !*full {
-		t.Skip("takes ten minutes: make peers")
+		t.Skip("takes six minutes: make peers")
 	}
 	var added, died, stormed []outcome
 	var back [][]outcome

@@ -12,7 +12,7 @@
 // renews a lease) is taken in its favour: a lease then counts as over when it
 // would be without a renewal.
 //
-//	make peers      ten minutes; writes results/peers and docs/reliability.md
+//	make peers      six minutes; writes results/peers and docs/reliability.md
 //
 // The faults are drawn from a seed and are the same for each library; what they
 // happen to is up to the moment, so the figures of two runs differ.

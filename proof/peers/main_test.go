@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	full = flag.Bool("full", false, "compare under faults, which takes ten minutes")
+	full = flag.Bool("full", false, "compare under faults, which takes six minutes")
 	seed = flag.Uint64("seed", 1, "what the faults are drawn from")
 	out  = flag.String("out", "", "`directory` for the results")
 )
