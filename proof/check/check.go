@@ -29,6 +29,10 @@ type Rules struct {
 	// were accepted. Such a job runs again, and may do so while its attempt on the old
 	// primary is not over; nothing is said of second starts and second finishes.
 	Forgets bool
+	// Quiet: nothing happens to a process, a link or the server, so that a handler's
+	// effect is not done again, for all but a hundredth of the jobs: a busy machine
+	// may leave a worker without a processor for longer than its leases.
+	Quiet bool
 	// Ignore are ids that a fault put there or broke: nothing is promised of them.
 	Ignore map[string]bool
 }
@@ -39,10 +43,11 @@ func Check(entries iter.Seq2[ledger.Entry, error], c *census.Census, rules Rules
 	if err != nil {
 		return nil, err
 	}
-	j := &judge{history: h, census: c, rules: rules, report: &Report{Faults: h.faults, Deaths: len(h.deaths), Starts: len(h.starts)}}
+	j := &judge{history: h, census: c, rules: rules, again: map[string]int{}, report: &Report{Faults: h.faults, Deaths: len(h.deaths), Starts: len(h.starts)}}
 	j.answers()
 	j.lives()
 	j.wakes()
+	j.repeats()
 	j.places()
 	j.leaks()
 	if rules.FIFO {
@@ -61,6 +66,7 @@ type judge struct {
 
 	recovery, waits []int64
 	late            []slept
+	again           map[string]int // by id: how often an effect was done after the first time
 }
 
 // slept is a job that waited longer for its first start than it may.
@@ -193,6 +199,16 @@ func (j *judge) wakes() {
 	}
 }
 
+// repeats tells of effects that were done again without cause.
+func (j *judge) repeats() {
+	if !j.rules.Quiet || j.report.Repeated <= j.report.Jobs/100 {
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(j.again)) {
+		j.report.find(Repeated, id, "had its effect %d times, and nothing had happened to its workers", j.again[id]+1)
+	}
+}
+
 func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
 
 // attempts checks that each began when the one before was over.
@@ -270,7 +286,10 @@ func (j *judge) outcome(id string, l *life) {
 	if (len(l.finals) > 1 || accepted > 1) && !j.rules.Forgets {
 		j.report.find(Finishes, id, "the queue tells of %v, workers of %d accepted outcomes", l.finals, accepted)
 	}
-	j.report.Repeated += max(0, l.effects-1)
+	if l.effects > 1 {
+		j.again[id] = l.effects - 1
+		j.report.Repeated += l.effects - 1
+	}
 	result := j.settled(id)
 	if !j.rules.Forgets {
 		j.agree(id, l, result)

@@ -30,6 +30,9 @@ const good = `
 49 V id completed ""
 `
 
+// again is a second attempt after the lease of the first, with its effect.
+const again = "5000031 L id u:1 2 9000045\n5000032 S k id u:1 2\n5000033 X k id\n5000034 R id u:1\n"
+
 func TestEachKindOfFinding(t *testing.T) {
 	tests := map[string]struct {
 		lines   string // the whole ledger; good when empty
@@ -88,16 +91,19 @@ func TestEachKindOfFinding(t *testing.T) {
 		"a failure of a job that does not fail": {
 			lines: strings.ReplaceAll(strings.ReplaceAll(good, "V id completed", "V id failed"), "1 completed \"", "1 failed \""), want: one(check.Innocent),
 		},
-		"a success of a job that cannot":            {lines: strings.Replace(good, "I k completed", "I k failed", 1), want: one(check.Spared)},
-		"a success without its effect":              {without: "X k", want: one(check.NoEffect)},
-		"a lock that is left":                       {census: func(c *census.Census) { c.Locks["id"] = true }, want: one(check.Leftover)},
-		"a hash that is left":                       {census: func(c *census.Census) { c.Hashes["id"] = true }, want: one(check.Leftover)},
-		"a key that is left":                        {census: func(c *census.Census) { c.Strange = []string{"id:odd"} }, want: one(check.Leftover)},
-		"a place without a hash":                    {census: func(c *census.Census) { c.Places["id"] = []string{"completed"} }, want: one(check.Leftover)},
-		"a job that begins before it is due":        {lines: strings.Replace(good, "completed 100 0", "completed 100 32", 1), want: one(check.Early)},
-		"a job that begins late":                    {rules: check.Rules{Wake: 10 * time.Microsecond}, want: one(check.Late)},
-		"one late job of eleven, on a busy machine": {more: waiting(10, 5), rules: check.Rules{Wake: 10 * time.Microsecond}},
-		"two late jobs of eleven":                   {more: waiting(9, 5) + waiting(1, 11), rules: check.Rules{Wake: 10 * time.Microsecond}, want: map[check.Kind]int{check.Late: 2}},
+		"a success of a job that cannot":                        {lines: strings.Replace(good, "I k completed", "I k failed", 1), want: one(check.Spared)},
+		"a success without its effect":                          {without: "X k", want: one(check.NoEffect)},
+		"an effect done again":                                  {more: again, rules: check.Rules{Quiet: true}, want: one(check.Repeated)},
+		"an effect done again where workers die":                {more: again},
+		"one effect of a hundred done again, on a busy machine": {more: again + waiting(99, 5), rules: check.Rules{Quiet: true}},
+		"a lock that is left":                                   {census: func(c *census.Census) { c.Locks["id"] = true }, want: one(check.Leftover)},
+		"a hash that is left":                                   {census: func(c *census.Census) { c.Hashes["id"] = true }, want: one(check.Leftover)},
+		"a key that is left":                                    {census: func(c *census.Census) { c.Strange = []string{"id:odd"} }, want: one(check.Leftover)},
+		"a place without a hash":                                {census: func(c *census.Census) { c.Places["id"] = []string{"completed"} }, want: one(check.Leftover)},
+		"a job that begins before it is due":                    {lines: strings.Replace(good, "completed 100 0", "completed 100 32", 1), want: one(check.Early)},
+		"a job that begins late":                                {rules: check.Rules{Wake: 10 * time.Microsecond}, want: one(check.Late)},
+		"one late job of eleven, on a busy machine":             {more: waiting(10, 5), rules: check.Rules{Wake: 10 * time.Microsecond}},
+		"two late jobs of eleven":                               {more: waiting(9, 5) + waiting(1, 11), rules: check.Rules{Wake: 10 * time.Microsecond}, want: map[check.Kind]int{check.Late: 2}},
 		"a job that is recovered late": {
 			lines: without(without(good, "R id"), "E id"), more: "45 P 2 work gone\n5000100 L id u:1 2 9000000\n5000101 S k id u:1 2\n",
 			rules: check.Rules{Recovery: 5 * time.Second}, want: one(check.Late),

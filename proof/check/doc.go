@@ -17,6 +17,7 @@
 //	innocent      a job that failed although it does not fail
 //	spared        a job that completed although it cannot
 //	no effect     a job that completed without its effect
+//	repeated      an effect that was done again although nothing happened to anybody
 //	inversion     a job that began before one that stood before it, where the
 //	              order is promised: one priority, one job at a time
 //	early         a job that began before it was due

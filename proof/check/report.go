@@ -23,6 +23,7 @@ const (
 	Innocent    Kind = "innocent"
 	Spared      Kind = "spared"
 	NoEffect    Kind = "no effect"
+	Repeated    Kind = "repeated"
 	Inversion   Kind = "inversion"
 	Early       Kind = "early"
 	Late        Kind = "late"
@@ -33,7 +34,7 @@ const (
 // Kinds lists them all.
 func Kinds() []Kind {
 	return []Kind{
-		Lost, Stuck, Unexpected, Duplicate, FalseError, SecondStart, Finishes, Innocent, Spared, NoEffect, Inversion, Early, Late, Leak, Leftover,
+		Lost, Stuck, Unexpected, Duplicate, FalseError, SecondStart, Finishes, Innocent, Spared, NoEffect, Repeated, Inversion, Early, Late, Leak, Leftover,
 	}
 }
 

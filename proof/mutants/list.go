@@ -129,7 +129,7 @@ func inScripts() []Mutant {
 func inWorker() []Mutant {
 	return []Mutant{
 		{
-			Name: "locks renewed late", File: "worker/keeper.go", Scenario: "calm",
+			Name: "locks renewed late", File: "worker/keeper.go", Scenario: "hiccups",
 			Old: "now.Sub(a.renewed) < p.options.LockDuration/3", New: "now.Sub(a.renewed) < 20*p.options.LockDuration",
 			Why: "the lock of a long job runs out under it",
 		},
@@ -159,7 +159,7 @@ func inWorker() []Mutant {
 			Why: "a handler that panics has succeeded",
 		},
 		{
-			Name: "an outcome is mislaid", File: "worker/exchange.go", Scenario: "calm",
+			Name: "an outcome is mislaid", File: "worker/exchange.go", Scenario: "burst",
 			Old: "x.left = append(x.left, ended)", New: "if len(x.left) < 1 { x.left = append(x.left, ended) }",
 			Why: "of two jobs that end at the same time, only one is reported",
 		},

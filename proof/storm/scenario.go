@@ -74,7 +74,7 @@ func nothing(*Site) []Lane { return nil }
 // calm has no faults at all, and expects jobs to begin at once.
 func calm() Scenario {
 	setup := usual()
-	setup.Rules.Wake = 3500 * time.Millisecond
+	setup.Rules.Wake, setup.Rules.Quiet = 3500*time.Millisecond, true
 	return Scenario{Name: "calm", setup: setup, lanes: nothing}
 }
 
@@ -84,7 +84,7 @@ func lone() Scenario {
 	setup := usual()
 	setup.Chunk = 24
 	setup.Produce = []string{"-rate", "4", "-parallel", "1", "-made"}
-	setup.Rules.Wake = 3500 * time.Millisecond
+	setup.Rules.Wake, setup.Rules.Quiet = 3500*time.Millisecond, true
 	return Scenario{Name: "lone", setup: setup, lanes: nothing}
 }
 
@@ -136,6 +136,7 @@ func burst() Scenario {
 	setup := usual("-concurrency", "20")
 	setup.Chunk = 4000
 	setup.Produce = []string{"-parallel", "50", "-work", "5ms"}
+	setup.Rules.Quiet = true
 	return Scenario{Name: "burst", setup: setup, lanes: nothing}
 }
 
