@@ -163,14 +163,15 @@ func (w *world) job(name string) (*jobPlan, error) {
 	return &w.plan.jobs[i], nil
 }
 
-// heal ends all faults and gives the jobs a pool that stays.
+// heal ends all faults and gives the jobs a pool that stays. An orderly plan has
+// one already, and a second would take what a limit has left over out of order.
 func (w *world) heal() {
 	w.at(horizon)
 	w.net.heal()
 	w.healed = time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	w.breaks("resume at the end", w.admin.Resume(ctx))
+	if w.plan.mood == orderly {
+		return
+	}
 	p, err := w.process("healer", w.number(2), 4)
 	w.breaks("start the last pool", err)
 	if err == nil {
@@ -187,11 +188,13 @@ const patience = 6 * time.Minute
 // has given up: the longest delay of one, and of a host that stood still.
 const belated = 15 * time.Second
 
-// settle waits until nothing is left to do or to arrive, or patience is over.
+// settle waits until nothing is left to do or to arrive, or patience is over. The
+// queue is resumed when no pause can arrive any more.
 func (w *world) settle() {
 	time.Sleep(belated)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	w.breaks("resume at the end", w.admin.Resume(ctx))
 	for ctx.Err() == nil {
 		c, err := w.admin.Counts(ctx)
 		if err == nil && c.Waiting+c.Active+c.Delayed == 0 {
