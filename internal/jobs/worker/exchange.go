@@ -36,7 +36,7 @@ type exchange struct {
 	calls    int        // under way, each with a leader, and those handed on to one
 	asked    int        // jobs that the calls under way want
 	hungry   bool       // a fetch may find something
-	owed     bool       // we took the marker with no slot free: it must be set again
+	owed     bool       // we took the marker and may have no slot for what it told of: it must be set again
 	unheeded int        // calls until the next one that sets the marker again if work is left
 	stopping bool
 	heldOff  time.Time // no fetch before: a rate limit holds, or Redis answered nonsense
@@ -135,7 +135,7 @@ func (x *exchange) wake() {
 	x.mu.Lock()
 	x.hungry = true
 	x.unheeded = 0
-	x.owed = len(x.parked) == 0
+	x.owed = x.calls > 0 || len(x.parked) == 0 // what is under way may fill the free slots
 	if x.calls > 0 || !x.reason() {
 		x.remember()
 		x.mu.Unlock()

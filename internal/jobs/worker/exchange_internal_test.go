@@ -159,6 +159,37 @@ func TestTheMarkerTakenWithNoSlotFreeIsGivenBack(t *testing.T) {
 	})
 }
 
+// The call under way fills the slots that were free when the listener woke.
+func TestTheMarkerTakenDuringACallIsGivenBack(t *testing.T) {
+	bubble(t, func(t *testing.T, s *story) {
+		p := s.start(Options{Concurrency: 2}, func(ctx context.Context, task *Task) (any, error) {
+			if task.ID == "first" {
+				return work(time.Second)(ctx, task)
+			}
+			return work(time.Hour)(ctx, task)
+		})
+		s.calm()
+		s.redis.add(job("first"))
+		s.calm() // it runs, and the listener blocks
+		s.redis.latency = 10 * time.Millisecond
+		time.Sleep(905 * time.Millisecond)
+		synctest.Wait()
+		if locked(s.redis, func() int { return s.redis.inFlight }) != 1 {
+			t.Fatal("the end of the first job is not on its way")
+		}
+		s.redis.add(jobList(10)...)
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		if n := p.running.len(); n != 2 {
+			t.Fatalf("%d jobs run, wanted 2", n)
+		}
+		if !s.redis.marked() {
+			t.Error("eight jobs wait, our listener has taken the marker, and nobody else will hear of them")
+		}
+		p.WaitForCompletion(0)
+	})
+}
+
 func TestDelayedJobsRunWhenTheyAreDue(t *testing.T) {
 	for _, skew := range []time.Duration{0, time.Hour, -time.Hour, 3 * time.Second, -3 * time.Second} {
 		t.Run(fmt.Sprintf("server clock %s ahead", skew), func(t *testing.T) {

@@ -170,16 +170,17 @@ func (f *fakeRedis) Settle(ctx context.Context, outcomes []broker.Outcome, fetch
 		f.orphans = append(f.orphans, call.outcomes...)
 		return broker.Settled{}, f.refuseBy
 	}
-	settled := broker.Settled{Now: f.now()}
+	settled, looks := broker.Settled{Now: f.now()}, fetch.Heed
 	for _, o := range outcomes {
 		settled.Results = append(settled.Results, f.end(o))
+		looks = looks || o.Kind != broker.Completed
 	}
 	f.promote()
 	settled.Taken = f.take(fetch)
 	settled.NextDue = f.nextDue()
 	if rest := time.Until(f.limited); rest > 0 && fetch.Want > 0 {
 		settled.Limited = rest
-	} else if len(f.waiting) > 0 && (fetch.Want == 0 || !time.Now().Before(f.limited)) {
+	} else if looks && len(f.waiting) > 0 && (fetch.Want == 0 || !time.Now().Before(f.limited)) {
 		settled.Left = true
 		f.mark("0", 0)
 	}
