@@ -48,6 +48,7 @@ func (p *Pool) begin(t broker.Taken) *attempt {
 	a := &attempt{taken: t, renewed: t.LockEnd.Add(-p.options.LockDuration), started: time.Now()}
 	a.ctx, a.cancel = context.WithCancelCause(p.work)
 	p.running.add(a)
+	p.held.add(a)
 	p.counters.active.Add(1)
 	p.tellLease(a, t.LockEnd)
 	return a

@@ -31,6 +31,7 @@ type fakeRedis struct {
 	up       chan struct{} // closed when it is up again
 	limited  time.Time     // no job is handed out before
 	refuseBy error         // what every settle answers, when set
+	stuck    chan struct{} // when set, calls with outcomes get no further until it is closed
 
 	calls    []settleCall
 	inFlight int
@@ -156,6 +157,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 func (f *fakeRedis) Settle(ctx context.Context, outcomes []broker.Outcome, fetch broker.Fetch) (broker.Settled, error) {
 	f.enter()
 	defer f.leave()
+	if stuck := locked(f, func() chan struct{} { return f.stuck }); stuck != nil && len(outcomes) > 0 {
+		<-stuck
+	}
 	if err := f.reach(ctx); err != nil {
 		return broker.Settled{}, err
 	}

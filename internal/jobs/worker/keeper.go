@@ -12,38 +12,38 @@ import (
 	"github.com/tandemq/tandem/internal/jobs/internal/broker"
 )
 
-// running is the set of attempts under way.
-type running struct {
-	mu       sync.Mutex
-	attempts map[*attempt]struct{}
+// attempts is a set of them that slots and keeper share.
+type attempts struct {
+	mu  sync.Mutex
+	set map[*attempt]struct{}
 }
 
-func (r *running) add(a *attempt) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.attempts == nil {
-		r.attempts = map[*attempt]struct{}{}
+func (s *attempts) add(a *attempt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.set == nil {
+		s.set = map[*attempt]struct{}{}
 	}
-	r.attempts[a] = struct{}{}
+	s.set[a] = struct{}{}
 }
 
-func (r *running) remove(a *attempt) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.attempts, a)
+func (s *attempts) remove(a *attempt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.set, a)
 }
 
-func (r *running) len() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.attempts)
+func (s *attempts) len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.set)
 }
 
-func (r *running) all() []*attempt {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	all := make([]*attempt, 0, len(r.attempts))
-	for a := range r.attempts {
+func (s *attempts) all() []*attempt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*attempt, 0, len(s.set))
+	for a := range s.set {
 		all = append(all, a)
 	}
 	return all
@@ -52,9 +52,10 @@ func (r *running) all() []*attempt {
 // renewBatch is how many locks one call renews at most.
 const renewBatch = 500
 
-// keepLocks renews the locks of running jobs until the pool has ended, also
-// while it stops. A lock is renewed when a third of its time has passed, so two
-// calls may fail before it runs out.
+// keepLocks renews the locks of jobs until their outcomes are stored, also while
+// the pool stops: an outcome can be on its way for longer than the lock holds. A
+// lock is renewed when a third of its time has passed, so two calls may fail
+// before it runs out.
 func (p *Pool) keepLocks() {
 	ticker := time.NewTicker(p.options.LockDuration / 6)
 	defer ticker.Stop()
@@ -71,8 +72,8 @@ func (p *Pool) keepLocks() {
 }
 
 func (p *Pool) dueForRenewal(now time.Time) []*attempt {
-	return slices.DeleteFunc(p.running.all(), func(a *attempt) bool {
-		return a.settled.Load() || a.ctx.Err() != nil || now.Sub(a.renewed) < p.options.LockDuration/3
+	return slices.DeleteFunc(p.held.all(), func(a *attempt) bool {
+		return errors.Is(context.Cause(a.ctx), jobs.ErrLockLost) || now.Sub(a.renewed) < p.options.LockDuration/3
 	})
 }
 
@@ -102,7 +103,9 @@ func (p *Pool) renew(batch []*attempt) {
 		switch err := results[i]; {
 		case err == nil:
 			a.renewed = sent
-			p.tellLease(a, sent.Add(p.options.LockDuration))
+			if !a.settled.Load() { // its end may have been stored since
+				p.tellLease(a, sent.Add(p.options.LockDuration))
+			}
 		case errors.Is(err, jobs.ErrLockLost) && !a.settled.Load():
 			p.log.Warn("lock lost, job is cancelled", slog.String("job_id", a.taken.ID), slog.Any("error", err))
 			a.cancel(err)

@@ -49,7 +49,8 @@ type Pool struct {
 	calls    atomic.Uint64
 
 	exchange *exchange
-	running  running
+	running  attempts // whose handlers have not returned
+	held     attempts // whose locks are ours: until the outcome is stored, or refused
 
 	completedKept, failedKept kept
 
@@ -352,6 +353,7 @@ func (p *Pool) fetch(want int, heed bool) broker.Fetch {
 
 // done tells of an outcome that is stored.
 func (p *Pool) done(a *attempt) {
+	p.held.remove(a)
 	p.counters.count(a.report)
 	p.tell(a)
 }
@@ -359,6 +361,7 @@ func (p *Pool) done(a *attempt) {
 // refused tells of an outcome that Redis did not take: another worker has the
 // job, or it was removed.
 func (p *Pool) refused(a *attempt, err error) {
+	p.held.remove(a)
 	a.report.Status = StatusLost
 	a.report.Error = errors.Join(err, a.report.Error)
 	p.log.Warn("outcome refused", slog.String("job_id", a.task.ID), slog.String("job_name", a.task.Name),

@@ -468,6 +468,31 @@ func TestLocksAreRenewedAfterAThirdInOneCall(t *testing.T) {
 	})
 }
 
+// A dead connection can hold an outcome back for longer than its lock lives; the
+// keeper has another.
+func TestLocksAreRenewedUntilOutcomesAreStored(t *testing.T) {
+	bubble(t, func(t *testing.T, s *story) {
+		s.redis.add(job("a"))
+		s.redis.stuck = make(chan struct{})
+		p := s.start(Options{LockDuration: 6 * time.Second}, work(time.Second))
+		time.Sleep(20 * time.Second)
+		if n := locked(s.redis, func() int { return len(s.redis.renewals) }); n < 6 {
+			t.Errorf("%d renewals while the outcome was on its way for 19 s with a lock of 6 s, wanted one every 2 to 3 s", n)
+		}
+		close(s.redis.stuck)
+		s.calm()
+		before := len(s.redis.renewals)
+		time.Sleep(10 * time.Second)
+		s.end(p)
+		if n := len(s.redis.renewals) - before; n > 0 {
+			t.Errorf("%d renewals after the outcome was stored", n)
+		}
+		if diff := cmp.Diff([]string{"a completed"}, s.log.statuses()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestNoJobIsCancelledBecauseRedisIsAway(t *testing.T) {
 	bubble(t, func(t *testing.T, s *story) {
 		s.redis.add(job("a"))
