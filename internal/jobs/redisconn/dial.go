@@ -132,8 +132,23 @@ func orStillborn(ctx context.Context, err error) (net.Conn, error) {
 	if givenUp(ctx) {
 		return nil, err
 	}
-	return stillborn{err}, nil
+	return stillborn{dialError{dialing(err)}}, nil
 }
+
+// dialing makes any error of a dial, that of a TLS handshake too, one of net's:
+// nothing was sent, and whoever reads it must be able to tell.
+func dialing(err error) *net.OpError {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return op
+	}
+	return &net.OpError{Op: "dial", Net: "tcp", Err: err}
+}
+
+// dialError keeps a dial's error whole: the client library takes one layer off
+// what the first thing done with a connection fails with.
+type dialError struct{ *net.OpError }
+
+func (e dialError) Unwrap() error { return e.OpError }
 
 // stillborn is a connection that could not be made.
 type stillborn struct{ err error }

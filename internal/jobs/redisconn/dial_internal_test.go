@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -155,6 +156,37 @@ func TestADialThatNobodyWaitsForLeavesNothingInThePool(t *testing.T) {
 	}
 	if wait, err := r.claim("there:1", time.Now()); wait > 0 || err != nil {
 		t.Errorf("the server is blamed: wait %s, %v", wait, err)
+	}
+}
+
+// Whoever calls can tell that nothing was sent.
+func TestAFailedDialIsKnownAsOne(t *testing.T) {
+	refusing, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := refusing.Addr().String()
+	refusing.Close()
+	stranger := httptest.NewTLSServer(nil) // with a certificate that nobody knows
+	defer stranger.Close()
+	for name, url := range map[string]string{
+		"connection refused":  "redis://" + closed,
+		"unknown certificate": "rediss://" + stranger.Listener.Addr().String(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := Open(Options{URL: url})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			err = conn.Ping(t.Context()).Err()
+			if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "dial" {
+				t.Errorf("%T %v, wanted the error of a dial", err, err)
+			}
+			if strings.Count(err.Error(), "dial") != 1 {
+				t.Errorf("%v: says it twice", err)
+			}
+		})
 	}
 }
 
