@@ -155,7 +155,7 @@ func inWorker() []Mutant {
 		},
 		{
 			Name: "a panic is nothing", File: "worker/run.go", Scenario: "calm", Fast: true,
-			Old: "err = &PanicError{Value: value, Stack: string(debug.Stack())}", New: "_ = debug.Stack()",
+			Old: "result, err = nil, &PanicError{Value: value, Stack: string(debug.Stack())}", New: "_ = debug.Stack()",
 			Why: "a handler that panics has succeeded",
 		},
 		{

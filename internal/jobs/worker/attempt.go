@@ -197,7 +197,7 @@ var errQuarantined = errors.New("quarantined")
 
 // enter lets the attempt start: with others, or alone when it is a suspect.
 func (p *Pool) enter(a *attempt) (leave func(), err error) {
-	if a.task.StalledCount < suspicion || p.options.StalledLimit > 0 {
+	if !p.suspects(a) {
 		return p.options.Alone.together(a.ctx)
 	}
 	reopen, err := p.options.Alone.alone(a.ctx)
@@ -219,6 +219,11 @@ func (p *Pool) enter(a *attempt) (leave func(), err error) {
 		p.acquit(a)
 		reopen()
 	}, nil
+}
+
+// suspects reports a job that has to run alone.
+func (p *Pool) suspects(a *attempt) bool {
+	return a.task.StalledCount >= suspicion && p.options.StalledLimit <= 0
 }
 
 // acquit forgets the lone starts: the worker has survived this one.

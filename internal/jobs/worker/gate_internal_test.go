@@ -68,6 +68,7 @@ func TestALoneStartIsForgottenHoweverTheAttemptEnds(t *testing.T) {
 		"failed":    func(context.Context, *Task) (any, error) { return nil, errors.New("no") },
 		"panicked":  func(context.Context, *Task) (any, error) { panic("no") },
 		"cancelled": func(ctx context.Context, _ *Task) (any, error) { <-ctx.Done(); return nil, ctx.Err() },
+		"deaf":      func(context.Context, *Task) (any, error) { time.Sleep(time.Hour); return nil, nil },
 	}
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
@@ -79,6 +80,7 @@ func TestALoneStartIsForgottenHoweverTheAttemptEnds(t *testing.T) {
 				if len(s.redis.deaths["a"]) != 0 {
 					t.Errorf("remembered: %v", s.redis.deaths)
 				}
+				time.Sleep(time.Hour) // the deaf one returns
 			})
 		})
 	}

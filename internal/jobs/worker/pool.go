@@ -245,6 +245,11 @@ func (p *Pool) handBack() {
 		}
 		p.exchange.conclude(batch, settled.Results)
 	}
+	for _, a := range abandoned {
+		if p.suspects(a) {
+			p.acquit(a) // the process ends, and not by this job
+		}
+	}
 }
 
 func outcomesOf(attempts []*attempt) []broker.Outcome {

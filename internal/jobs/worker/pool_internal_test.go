@@ -309,6 +309,14 @@ func TestHowAnAttemptEnds(t *testing.T) {
 		{"panics", func(context.Context, *Task) (any, error) { panic("oh no") }, 0, broker.Retry, StatusRetrying, "panic: oh no"},
 		{"panics with an error", func(context.Context, *Task) (any, error) { panic(jobs.Unrecoverable(boom)) }, 0, broker.Failed, StatusFailed, "panic: boom"},
 		{"panics with nil", func(context.Context, *Task) (any, error) { panic(nil) }, 0, broker.Retry, StatusRetrying, "panic: panic called with nil argument"},
+		{
+			"fails with an error that is none", func(context.Context, *Task) (any, error) { var none *hollow; return nil, none },
+			0, broker.Retry, StatusRetrying, "panic: runtime error: invalid memory address or nil pointer dereference",
+		},
+		{
+			"returns what panics when it is encoded", func(context.Context, *Task) (any, error) { return unwritable{}, nil },
+			0, broker.Retry, StatusRetrying, "panic: not me",
+		},
 		{"ends its goroutine", func(context.Context, *Task) (any, error) { runtime.Goexit(); return nil, nil }, 0, broker.Retry, StatusRetrying, "handler ended its goroutine"},
 		{"takes too long", work(time.Hour), 2 * time.Second, broker.Retry, StatusRetrying, "job timed out after 2s"},
 		{
@@ -371,6 +379,15 @@ func TestHowAnAttemptEnds(t *testing.T) {
 		})
 	}
 }
+
+// hollow is an error that cannot say what it is when it is nil.
+type hollow struct{ text string }
+
+func (h *hollow) Error() string { return h.text }
+
+type unwritable struct{}
+
+func (unwritable) MarshalJSON() ([]byte, error) { panic("not me") }
 
 func TestGoexitDoesNotCostASlot(t *testing.T) {
 	bubble(t, func(t *testing.T, s *story) {

@@ -25,22 +25,20 @@ func (e *PanicError) Unwrap() error {
 }
 
 // call runs a handler and returns its result as JSON. A panic becomes a
-// PanicError.
-func call(ctx context.Context, m *Mux, task *Task) (json.RawMessage, error) {
-	value, err := protected(ctx, m, task)
+// PanicError, also one of a result that cannot be encoded, or of an error that
+// cannot say what it is.
+func call(ctx context.Context, m *Mux, task *Task) (result json.RawMessage, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			result, err = nil, &PanicError{Value: value, Stack: string(debug.Stack())}
+		}
+	}()
+	value, err := m.handle(ctx, task)
 	if err != nil {
+		_ = err.Error()
 		return nil, err
 	}
 	return encodeResult(value)
-}
-
-func protected(ctx context.Context, m *Mux, task *Task) (result any, err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			err = &PanicError{Value: value, Stack: string(debug.Stack())}
-		}
-	}()
-	return m.handle(ctx, task)
 }
 
 // encodeResult makes a result's JSON. One that does not fit fails the job for

@@ -71,7 +71,7 @@ const maxReason = 2 << 10
 
 // policy is what a pool's options say about failures.
 type policy struct {
-	backoffs map[jobs.BackoffType]func(attempt int, job *jobs.Job, err error) time.Duration
+	backoffs map[jobs.BackoffType]backoff
 }
 
 func (p *policy) delay(job *jobs.Job, cause error, random float64) (time.Duration, error) {
@@ -86,11 +86,24 @@ func (p *policy) delay(job *jobs.Job, cause error, random float64) (time.Duratio
 	if !ok {
 		return 0, fmt.Errorf("no backoff function for type %q", b.Type)
 	}
-	d := max(0, custom(attempt, job, cause))
+	d, err := ask(custom, attempt, job, cause)
 	if b.MaxDelay > 0 {
 		d = min(d, b.MaxDelay)
 	}
-	return d, nil
+	return max(0, d), err
+}
+
+// backoff is a function of the caller's own: how long to wait after an attempt.
+type backoff = func(attempt int, job *jobs.Job, err error) time.Duration
+
+// ask calls one. A panic is its error, and not the end of the process.
+func ask(custom backoff, attempt int, job *jobs.Job, cause error) (d time.Duration, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = fmt.Errorf("backoff function of type %q: panic: %v", job.Options.Backoff.Type, value)
+		}
+	}()
+	return custom(attempt, job, cause), nil
 }
 
 // traces appends this attempt's trace to the job's and keeps the newest, as

@@ -41,6 +41,7 @@ func TestJudge(t *testing.T) {
 		{name: "first backoff", attempts: 9, backoff: exponential, err: boom, want: verdict{kind: broker.Backoff, delay: time.Second, reason: "boom"}},
 		{name: "third backoff", attempts: 9, made: 2, backoff: exponential, err: boom, want: verdict{kind: broker.Backoff, delay: 4 * time.Second, reason: "boom"}},
 		{name: "backoff below a millisecond", attempts: 9, backoff: jobs.Backoff{Type: jobs.Fixed, Delay: time.Microsecond}, err: boom, want: verdict{kind: broker.Retry, reason: "boom"}},
+		{name: "a backoff that panics", attempts: 9, backoff: jobs.Backoff{Type: "trap"}, err: boom, want: verdict{kind: broker.Failed, reason: `boom (not retried: backoff function of type "trap": panic: no)`}},
 		{name: "unrecoverable", attempts: 9, err: jobs.Unrecoverable(boom), want: verdict{kind: broker.Failed, reason: "boom"}},
 		{name: "snooze", attempts: 1, err: jobs.Snooze(time.Hour, "later"), want: verdict{kind: broker.Snooze, delay: time.Hour, reason: "snoozed for 1h0m0s: later"}},
 		{name: "snooze for ever and ever", attempts: 1, made: 99, err: jobs.Snooze(time.Hour, "later"), want: verdict{kind: broker.Snooze, delay: time.Hour, reason: "snoozed for 1h0m0s: later"}},
@@ -60,6 +61,7 @@ func TestJudge(t *testing.T) {
 			return time.Duration(attempt) * 10 * time.Second
 		},
 		"past": func(int, *jobs.Job, error) time.Duration { return -time.Hour },
+		"trap": func(int, *jobs.Job, error) time.Duration { panic("no") },
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
