@@ -95,7 +95,11 @@ func (q *Queue) Clean(ctx context.Context, state jobs.State, grace time.Duration
 	if limit < 0 || grace < 0 {
 		return nil, jobs.Invalid("limit", "and grace must not be negative")
 	}
-	ids, err := q.broker.Clean(ctx, state, time.Now().Add(-grace), limit)
+	now, err := q.broker.Now(ctx)
+	if err != nil {
+		return nil, q.wrap(err)
+	}
+	ids, err := q.broker.Clean(ctx, state, now.Add(-grace), limit)
 	return ids, q.wrap(err)
 }
 

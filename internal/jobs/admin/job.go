@@ -40,7 +40,9 @@ func (q *Queue) RetryMany(ctx context.Context, from jobs.State, until time.Time)
 		return 0, jobs.Invalid("status", "must be completed or failed")
 	}
 	if until.IsZero() {
-		until = time.Now()
+		if until, err = q.broker.Now(ctx); err != nil {
+			return 0, q.wrap(err)
+		}
 	}
 	return q.moveAll(ctx, from, until)
 }

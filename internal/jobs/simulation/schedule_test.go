@@ -27,16 +27,14 @@ type schedule struct {
 // scheduler is the id of the plan's scheduler, and the name of its jobs.
 const scheduler = "tick"
 
-// drawSchedule sets up a scheduler in some of the plans. A pattern is worked out
-// by the worker's clock, so that with the server's far behind a run would come
-// once in minutes.
+// drawSchedule sets up a scheduler in some of the plans.
 func (p *plan) drawSchedule(t *rapid.T) {
 	if p.mood == orderly || rapid.IntRange(0, 4).Draw(t, "scheduled") > 0 {
 		return
 	}
 	s := schedule{
 		at: moment(t, "set up", 0, 15*time.Second), every: seconds(t, "every", 1, 2, 3, 5),
-		byCron: p.skew > -10*time.Second && rapid.Bool().Draw(t, "by cron"),
+		byCron: rapid.Bool().Draw(t, "by cron"),
 		runs:   rapid.IntRange(1, 5).Draw(t, "runs"), job: p.drawJob(t),
 	}
 	s.job.options.Delay = 0
@@ -122,7 +120,7 @@ func (w *world) offSchedule(stories []*story) (broken []string) {
 	if len(slots) != s.runs {
 		broken = append(broken, fmt.Sprintf("schedule: has %d runs, wanted %d", len(slots), s.runs))
 	}
-	calm := w.plan.mood == prompt && w.plan.limit.Max == 0 && (!s.byCron || w.plan.skew >= 0)
+	calm := w.plan.mood == prompt && w.plan.limit.Max == 0
 	for i, slot := range slots {
 		if !slot.Equal(slot.Truncate(s.every)) {
 			broken = append(broken, fmt.Sprintf("schedule: has a run at %s, and comes every %s", clock(slot), s.every))

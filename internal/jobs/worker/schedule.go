@@ -33,7 +33,7 @@ func (p *Pool) advance(a *attempt) error {
 	if job.SchedulerID == "" {
 		return nil
 	}
-	next, ok, err := nextRun(job, time.Now())
+	next, ok, err := nextRun(job, job.ProcessedOn) // by the server's clock; ours may be wrong
 	if err != nil {
 		return jobs.Unrecoverable(fmt.Errorf("cannot advance job scheduler %q: %w", job.SchedulerID, err))
 	}

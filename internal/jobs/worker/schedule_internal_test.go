@@ -96,3 +96,28 @@ func TestNextRun(t *testing.T) {
 		})
 	}
 }
+
+// The server says when a job began; a worker's clock may be wrong.
+func TestTheNextRunFollowsTheServersClock(t *testing.T) {
+	for _, skew := range []time.Duration{-time.Hour, time.Hour} {
+		t.Run(fmt.Sprintf("server clock %s ahead", skew), func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *story) {
+				s.redis.skew = skew
+				run := job("repeat:tick:1")
+				run.SchedulerID = "tick"
+				run.Options.Foreign = map[string]json.RawMessage{"repeat": json.RawMessage(`{"pattern":"*/5 * * * *","tz":"UTC","count":1}`)}
+				s.redis.add(run)
+				began := s.redis.now()
+				p := s.start(Options{}, work(0))
+				s.calm()
+				s.end(p)
+				if len(s.redis.advanced) != 1 {
+					t.Fatalf("advanced %d times", len(s.redis.advanced))
+				}
+				if ahead := s.redis.advanced[0].Next.Sub(began); ahead <= 0 || ahead > 5*time.Minute {
+					t.Errorf("the next run is in %s, wanted within 5 minutes", ahead)
+				}
+			})
+		})
+	}
+}

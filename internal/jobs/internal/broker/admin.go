@@ -47,6 +47,12 @@ func (b *Broker) Retry(ctx context.Context, id string, from jobs.State, reset Re
 	return err
 }
 
+// Now is the moment by the server's clock, which has stamped the jobs.
+func (b *Broker) Now(ctx context.Context) (time.Time, error) {
+	ms, err := b.code(ctx, call{script: "time", args: []any{b.now}, resent: -1})
+	return time.UnixMilli(int64(ms)), err
+}
+
 // RetryMany moves up to count jobs of a state to where they wait and returns
 // how many it moved; until, when not zero, spares what finished later.
 func (b *Broker) RetryMany(ctx context.Context, from jobs.State, until time.Time, count int) (int, error) {

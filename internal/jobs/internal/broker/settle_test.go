@@ -302,6 +302,16 @@ func TestSettleTakesJobs(t *testing.T) {
 			allow: invariant.Options{Limited: true},
 		},
 		{
+			name: "one for each span of time where the limit is below one",
+			given: func(f *fixture) {
+				f.add(newJob("a"), newJob("b"))
+				f.do("hset Q:meta max 0 duration 60000")
+			},
+			when:    takes(2),
+			differs: true, // the retaken job is counted, and so the second sending meets the limit
+			allow:   invariant.Options{Limited: true},
+		},
+		{
 			name: "the queue's maximum wins over the worker's, the worker's duration over the queue's",
 			given: func(f *fixture) {
 				f.add(newJob("a"), newJob("b"))

@@ -1,8 +1,10 @@
 -- limit.lua: how many jobs may start in a span of time, over all workers.
 --
--- allowance(limit, want)   how many may start now, and for how many ms none may
+-- allowance(limit, want)   how many may start now, and for how many ms none may; a
+--                          limit below one is one, as it comes to in BullMQ
 -- count_start(duration)    one has started, of those that may in duration ms
 local function allowance(limit, want)
+  limit = math.max(1, limit)
   local used = tonumber(redis.call('GET', base .. 'limiter')) or 0
   if used < limit then return math.min(want, limit - used), 0 end
   local ttl = redis.call('PTTL', base .. 'limiter')
