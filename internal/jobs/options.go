@@ -274,14 +274,26 @@ func ValidateID(id string) error {
 // it. What cannot is a name, or the beginning of a name, of the queue's own keys:
 // nobody should look for a job there, let alone remove it.
 func CanBeID(id string) bool {
+	if run, ok := strings.CutPrefix(id, "repeat:"); ok {
+		return isRun(run)
+	}
 	first, _, _ := strings.Cut(id, ":")
 	switch strings.Count(id, ":") {
-	case 0:
-		return id != "" && !reservedIDs[id]
-	case 2:
-		return first == "repeat" || !reservedIDs[first] // a scheduler's job is repeat:<scheduler>:<ms>
+	case 0, 2:
+		return id != "" && !reservedIDs[first]
 	}
-	return false // a key below that of a job, or of a scheduler
+	return false // a key below that of a job
+}
+
+// isRun reports the rest of a scheduler's job, which is repeat:<scheduler>:<ms>.
+// Schedulers may have colons in their names, and without the ms it is the key of
+// one.
+func isRun(rest string) bool {
+	at := strings.LastIndexByte(rest, ':')
+	if at <= 0 || at == len(rest)-1 {
+		return false
+	}
+	return strings.Trim(rest[at+1:], "0123456789") == ""
 }
 
 // ValidateName checks the name of a job: any text without control characters.

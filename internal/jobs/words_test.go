@@ -160,6 +160,18 @@ func FuzzParsePriority(f *testing.F) {
 	})
 }
 
+func TestWhatCanBeAJobsID(t *testing.T) {
+	for id, want := range map[string]bool{
+		"order-7": true, "123": true, "a:b:c": true, "": false, "a:b": false, "a:b:c:d": false, "wait": false, "meta:x:y": false,
+		"repeat:daily:1700000000000": true, "repeat:daily:report:1700000000000": true,
+		"repeat": false, "repeat:daily": false, "repeat:daily:report": false, "repeat:daily:": false, "repeat::1": false, "repeat:1": false,
+	} {
+		if got := jobs.CanBeID(id); got != want {
+			t.Errorf("%q: %t, wanted %t", id, got, want)
+		}
+	}
+}
+
 func FuzzValidateID(f *testing.F) {
 	for _, seed := range []string{"order-7", "123", "a:b", "repeat:x:1", "meta", "0", "é", "\xff", "a\nb"} {
 		f.Add(seed)

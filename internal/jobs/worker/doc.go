@@ -36,10 +36,9 @@
 //
 // # Stopping
 //
-// Stop: no more fetches, the listener's connection is closed and the marker set
-// again if work waits. Slots without a job end. Running jobs go on and their
-// outcomes are sent, their locks renewed.
+// Stop: no more fetches and sweeps, the listener's connection is closed and the
+// marker set again if work waits. Slots without a job end. Running jobs go on and
+// their outcomes are sent, their locks renewed.
 // WaitForCompletion waits for them until its deadline, then cancels what still
-// runs, gives it a moment to return, and hands it back. Then keeper, sweeper and
-// alarm end.
+// runs, gives it a moment to return, and hands it back. Then keeper and alarm end.
 package worker

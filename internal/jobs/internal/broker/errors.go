@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -44,7 +45,7 @@ var refusals = []struct {
 // meaning turns what the client returned into what a caller can act on.
 func meaning(err error) error {
 	for _, r := range refusals {
-		if redis.HasErrorPrefix(err, r.prefix) {
+		if redis.HasErrorPrefix(err, r.prefix) || toldByScript(err, r.prefix) {
 			return fmt.Errorf("%w: %w", r.meaning, err)
 		}
 	}
@@ -55,6 +56,15 @@ func meaning(err error) error {
 		return &lostError{err}
 	}
 	return err
+}
+
+// toldByScript finds what a command in a script answered in the error that Redis
+// before 7 makes of it:
+//
+//	ERR Error running script (call to f_6b1b…): @user_script:1: @user_script: 1: -READONLY You can't …
+func toldByScript(err error, prefix string) bool {
+	text := err.Error()
+	return strings.Contains(text, "Error running script") && strings.Contains(text, ": -"+prefix+" ")
 }
 
 // isDial: there was no connection, so nothing was sent.
