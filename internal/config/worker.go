@@ -38,7 +38,7 @@ func (c *Work) check(p *problems) {
 
 // Mail is about sending mails.
 type Mail struct {
-	SMTPURL        SecretURL `envconfig:"SMTP_URL" doc:"The mail server: smtp://user:password@host:587, or smtps://. Empty is localhost:1025, in development only."`
+	SMTPURL        SecretURL `envconfig:"SMTP_URL" doc:"The mail server: smtp://user:password@host:587, or smtps://. With ?timeout=10s&final=10m it has that long for each step, and to say that it took a mail. Empty is localhost:1025, in development only."`
 	From           string    `envconfig:"MAIL_FROM" default:"Tandem <no-reply@tandem.localhost>" doc:"The sender of all mails: an address, or Name <address>."`
 	AddressHashKey Secret    `envconfig:"ADDRESS_HASH_KEY" doc:"Keys the hashes under which addresses are recorded; 16 bytes or more. Empty derives one from URL_SIGNING_KEY, and then the hashes change with it."`
 }

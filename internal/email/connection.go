@@ -15,7 +15,7 @@ import (
 	"github.com/wneessen/go-mail/smtp"
 )
 
-// errTimeout is why a step was given up that took longer than Server.Timeout.
+// errTimeout is why connecting was given up that took longer than Server.Timeout.
 var errTimeout = errors.New("smtp server did not answer in time")
 
 // connection is one SMTP session, ready for its next mail. One goroutine at a
@@ -24,6 +24,7 @@ type connection struct {
 	client  *smtp.Client
 	wire    net.Conn // below TLS: closing it frees whatever waits for the server
 	timeout time.Duration
+	final   time.Duration // the timeout of the reply to a whole mail
 
 	sent   int         // mails that went over it
 	broken bool        // not fit for another
@@ -47,7 +48,7 @@ func dial(ctx context.Context, s Server, config *tls.Config) (*connection, error
 		_ = wire.Close() // the error above says more than one of closing could
 		return nil, &deliveryError{stage: stageConnect, err: because(ctx, err)}
 	}
-	return &connection{client: client, wire: wire, timeout: s.Timeout}, nil
+	return &connection{client: client, wire: wire, timeout: s.Timeout, final: max(s.Timeout, s.Final)}, nil
 }
 
 // hangUpWhenDone closes the wire when ctx ends, which frees a goroutine that
@@ -110,7 +111,8 @@ func encrypted(ctx context.Context, mode TLSMode, config *tls.Config, wire net.C
 }
 
 // deliver sends one mail. When it returns nil the server has taken the mail,
-// even if ctx ended at that moment.
+// even if ctx ended at that moment. An error after the content leaves it open:
+// the server may take the mail that we no longer wait for.
 func (c *connection) deliver(ctx context.Context, from, to string, content io.WriterTo) error {
 	release := hangUpWhenDone(ctx, c.wire)
 	err := c.transaction(from, to, content)
@@ -125,37 +127,41 @@ func (c *connection) deliver(ctx context.Context, from, to string, content io.Wr
 }
 
 func (c *connection) transaction(from, to string, content io.WriterTo) *deliveryError {
-	if err := c.step(func() error { return c.client.Mail("<" + from + ">") }); err != nil {
+	if err := c.step(c.timeout, func() error { return c.client.Mail("<" + from + ">") }); err != nil {
 		return &deliveryError{stage: stageSender, err: err}
 	}
-	if err := c.step(func() error { return c.client.Rcpt("<" + to + ">") }); err != nil {
+	if err := c.step(c.timeout, func() error { return c.client.Rcpt("<" + to + ">") }); err != nil {
 		return &deliveryError{stage: stageRecipient, err: err}
 	}
-	if err := c.step(func() error { return c.write(content) }); err != nil {
+	if err := c.handOver(content); err != nil {
 		return &deliveryError{stage: stageContent, err: err}
 	}
 	return nil
 }
 
-// step gives one exchange its time.
-func (c *connection) step(exchange func() error) error {
-	if err := c.wire.SetDeadline(time.Now().Add(c.timeout)); err != nil {
+// handOver leaves the content unfinished when it cannot be written whole:
+// closing the writer would tell the server that half a mail was all of it.
+func (c *connection) handOver(content io.WriterTo) error {
+	var w io.WriteCloser
+	err := c.step(c.timeout, func() (err error) {
+		if w, err = c.client.Data(); err != nil {
+			return err
+		}
+		_, err = content.WriteTo(w)
 		return err
-	}
-	return exchange()
-}
-
-// write leaves the content unfinished when it cannot be written whole: closing
-// the writer would tell the server that half a mail was all of it.
-func (c *connection) write(content io.WriterTo) error {
-	w, err := c.client.Data()
+	})
 	if err != nil {
 		return err
 	}
-	if _, err := content.WriteTo(w); err != nil {
+	return c.step(c.final, w.Close)
+}
+
+// step gives one exchange its time.
+func (c *connection) step(timeout time.Duration, exchange func() error) error {
+	if err := c.wire.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return err
 	}
-	return w.Close()
+	return exchange()
 }
 
 // recover makes the connection fit for another mail after the server refused
@@ -164,7 +170,7 @@ func (c *connection) recover(failure *deliveryError) bool {
 	if reply := failure.reply(); reply == nil || reply.Code == codeGoingAway {
 		return false
 	}
-	return c.step(c.client.Reset) == nil
+	return c.step(c.timeout, c.client.Reset) == nil
 }
 
 // quit takes leave, and closes whatever the server says to that.

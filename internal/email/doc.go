@@ -20,8 +20,10 @@
 //     there is one recipient, html is escaped, links are http or https.
 //   - The Message-ID follows from the job's id. A job that already sent its mail
 //     does not send it again, and answers as the first time. One gap stays open
-//     and cannot be closed with SMTP: the server takes the mail and dies, or we
-//     do, before it is written down. Then the mail goes out twice under one
+//     and cannot be closed with SMTP: the server takes the mail, and its reply
+//     is not written down. It dies, or we do; or the reply takes longer than
+//     Server.Final, than the attempt's own timeout, or than a worker that shuts
+//     down lets its jobs run on. Then the mail goes out twice under one
 //     Message-ID, by which most mail systems show it once.
 //   - A refusal of this mail (5xx to its sender, recipient or content) is final.
 //     Everything else is tried again: 4xx, the network, TLS, and a server that

@@ -219,7 +219,7 @@ func TestOnlyTheSameMailCountsAsSentBefore(t *testing.T) {
 }
 
 func TestRefusalsAreJudged(t *testing.T) {
-	const impatient = "timeout=50ms"
+	const impatient = "timeout=50ms&final=50ms"
 	cases := map[string]struct {
 		script     func(int, string) string
 		permanent  bool

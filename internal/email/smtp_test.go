@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tandemq/tandem/internal/email"
 	"github.com/tandemq/tandem/internal/jobs"
@@ -217,6 +218,23 @@ func TestMailThatWasHandedOverIsNotOfferedAgainOnItsOwn(t *testing.T) {
 	}
 	if n := server.count("content"); n != 2 {
 		t.Errorf("the server got %d mails, want 2", n)
+	}
+}
+
+func TestServerMayThinkLongAboutAMailItHasWhole(t *testing.T) {
+	t.Parallel()
+	const patience = time.Second // for every other answer
+	server := script(t, func(_ int, verb string) string {
+		if verb == "content" {
+			<-time.After(patience * 5 / 4)
+		}
+		return ""
+	})
+	s := smtp(t, server.addr(), "timeout="+patience.String(), nil)
+	mustDeliver(t, s)
+	mustDeliver(t, s)
+	if n, connections := server.count("content"), server.count("greeting"); n != 2 || connections != 1 {
+		t.Errorf("%d mails over %d connections, want 2 over 1", n, connections)
 	}
 }
 

@@ -31,6 +31,7 @@ type Server struct {
 	TLS      TLSMode
 
 	Timeout     time.Duration // for connecting with all its steps, and for each step after
+	Final       time.Duration // for the reply to a mail that the server has whole; Timeout if that is longer
 	Idle        time.Duration // how long an unused connection is kept; 0 keeps none
 	MaxMessages int           // mails sent over one connection
 	MaxConns    int           // connections at a time
@@ -40,6 +41,7 @@ type Server struct {
 // Defaults for what the URL does not say.
 const (
 	defaultTimeout     = 10 * time.Second
+	defaultFinal       = 10 * time.Minute // RFC 5321, 4.5.3.2.6
 	defaultIdle        = 30 * time.Second
 	defaultMaxMessages = 100
 	defaultMaxConns    = 5
@@ -51,7 +53,7 @@ const (
 //	smtps://user:pass@mail.example.com
 //
 // with the parameters tls (mandatory, starttls, none; for smtp:// only),
-// timeout, idle, messages, connections and helo, named as Server's fields.
+// timeout, final, idle, messages, connections and helo, named as Server's fields.
 // Without tls, loopback is starttls and everything else mandatory. The port is
 // 465 for smtps, 25 for tls=none, otherwise 587. Credentials do not travel in
 // the clear beyond loopback. Errors do not repeat the URL, which has a password.
@@ -84,13 +86,14 @@ func (s *Server) readParameters(u *url.URL) error {
 		return errors.New("the parameters cannot be parsed")
 	}
 	for name := range q {
-		if !slices.Contains([]string{"tls", "timeout", "idle", "messages", "connections", "helo"}, name) {
+		if !slices.Contains([]string{"tls", "timeout", "final", "idle", "messages", "connections", "helo"}, name) {
 			return fmt.Errorf("unknown parameter %q", name)
 		}
 	}
 	s.TLS, err = tlsMode(u.Scheme, q.Get("tls"), s.Host)
 	p := parameters{values: q, err: err}
 	s.Timeout = p.duration("timeout", defaultTimeout)
+	s.Final = p.duration("final", defaultFinal)
 	s.Idle = p.duration("idle", defaultIdle)
 	s.MaxMessages = p.number("messages", defaultMaxMessages)
 	s.MaxConns = p.number("connections", defaultMaxConns)

@@ -12,7 +12,7 @@ import (
 
 func TestParseServer(t *testing.T) {
 	base := email.Server{Host: "mail.example.com", Port: 587, TLS: email.TLSMandatory,
-		Timeout: 10 * time.Second, Idle: 30 * time.Second, MaxMessages: 100, MaxConns: 5}
+		Timeout: 10 * time.Second, Final: 10 * time.Minute, Idle: 30 * time.Second, MaxMessages: 100, MaxConns: 5}
 	with := func(change func(*email.Server)) email.Server {
 		s := base
 		change(&s)
@@ -27,9 +27,9 @@ func TestParseServer(t *testing.T) {
 			s.Host, s.Port, s.TLS = "127.0.0.1", 1025, email.TLSStartTLS
 		}),
 		"smtp://[::1]:1025?tls=mandatory": with(func(s *email.Server) { s.Host, s.Port = "::1", 1025 }),
-		"smtp://u%40x:p%2Fq@mail.example.com/?tls=starttls&timeout=3s&idle=0s&messages=7&connections=2&helo=app.example.com": with(func(s *email.Server) {
+		"smtp://u%40x:p%2Fq@mail.example.com/?tls=starttls&timeout=3s&final=2m&idle=0s&messages=7&connections=2&helo=app.example.com": with(func(s *email.Server) {
 			s.Username, s.Password, s.TLS, s.Helo = "u@x", "p/q", email.TLSStartTLS, "app.example.com"
-			s.Timeout, s.Idle, s.MaxMessages, s.MaxConns = 3*time.Second, 0, 7, 2
+			s.Timeout, s.Final, s.Idle, s.MaxMessages, s.MaxConns = 3*time.Second, 2*time.Minute, 0, 7, 2
 		}),
 	}
 	for url, want := range cases {
@@ -60,6 +60,7 @@ func TestParseServerRefuses(t *testing.T) {
 		"smtp://:hunter2@h":                    "no user name",
 		"smtp://h?timeout=0s":                  "timeout",
 		"smtp://h?timeout=soon":                "timeout",
+		"smtp://h?final=later":                 "final",
 		"smtp://h?idle=-1s":                    "idle",
 		"smtp://h?messages=0":                  "messages",
 		"smtp://h?connections=many":            "connections",
