@@ -2,8 +2,10 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -47,6 +49,33 @@ func TestAReportShowsTheNumbersOfItsTenant(t *testing.T) {
 			t.Errorf("a report about nobody: %+v", nothing)
 		}
 	})
+}
+
+func TestWhoRegisteredIsInAReportAboutTheDefaultTenant(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, database string) {
+		w := newWorld(t, database)
+		api := w.api()
+		w.worker()
+		api.post("/register", ada, "Authorization", "").want(t, 201)
+		w.expectVerification("ada@example.com")
+		for reportType, label := range map[string]string{"signups": "Registrations", "email-delivery": "Sent", "usage": "Jobs finished"} {
+			eventually(t, reportType+" has what happened", func() bool {
+				made := completed[reported](api, api.add("/api/v1/reports", today(reportType, "default")).StatusURL)
+				return !made.Empty && tiles(t, api.download(made.JSONURL), label)[label] >= 1
+			})
+		}
+		if about := completed[reported](api, api.add("/api/v1/reports", today("signups", "acme")).StatusURL); !about.Empty {
+			t.Errorf("another tenant's: %+v", about)
+		}
+	})
+}
+
+// today asks for a report of the days around now.
+func today(reportType, tenant string) string {
+	now := time.Now().UTC()
+	return fmt.Sprintf(`{"reportType":%q,"tenantId":%q,"dateRange":{"start":%q,"end":%q}}`,
+		reportType, tenant, now.AddDate(0, 0, -1).Format(time.DateOnly), now.AddDate(0, 0, 2).Format(time.DateOnly))
 }
 
 // tiles are headline numbers of a report's file of numbers.

@@ -240,6 +240,7 @@ func TestCombinationsOfTheWorker(t *testing.T) {
 		{"short lock", development, env{"LOCK_DURATION": "10ms"}, "LOCK_DURATION"},
 		{"keeps nothing", development, env{"KEEP_COMPLETED": "0"}, "KEEP_COMPLETED"},
 		{"keeps for no time", development, env{"KEEP_HISTORY": "-1h"}, "KEEP_HISTORY"},
+		{"no report can be asked about the tenant", development, env{"DEFAULT_TENANT": "a b"}, "DEFAULT_TENANT"},
 		{"needs no API keys", production, env{"API_KEYS": ""}, ""},
 	}
 	for _, test := range tests {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"regexp"
 	"strings"
 	"time"
 )
@@ -10,6 +11,7 @@ type Worker struct {
 	Process  `part:"Process"`
 	Work     Work      `part:"Work"`
 	Mail     Mail      `part:"Mail"`
+	Reports  Reports   `part:"Reports"`
 	Keep     Retention `part:"Retention"`
 	Redis    Redis     `part:"Redis"`
 	Database Database  `part:"Database"`
@@ -58,6 +60,18 @@ func (c *Mail) check(p *problems, production bool) {
 	}
 }
 
+// Reports is about what reports cover.
+type Reports struct {
+	DefaultTenant string `envconfig:"DEFAULT_TENANT" default:"default" doc:"The tenant whose reports also have what belongs to no tenant: accounts that people registered, their mails, and the jobs of callers who are bound to none. 1 to 64 letters, digits, dots, dashes or underscores."`
+}
+
+// tenantName is what a report can be asked about.
+var tenantName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+func (c *Reports) check(p *problems) {
+	p.require(tenantName.MatchString(c.DefaultTenant), "DEFAULT_TENANT", "must be 1 to 64 letters, digits, dots, dashes or underscores, and begin with a letter or digit")
+}
+
 // Retention says how long things are kept.
 type Retention struct {
 	CompletedAge   time.Duration `envconfig:"KEEP_COMPLETED_AGE" default:"24h" doc:"How long Redis keeps completed jobs."`
@@ -93,6 +107,7 @@ func (c *Worker) check(p *problems) {
 	c.Process.check(p)
 	c.Work.check(p)
 	c.Mail.check(p, c.production())
+	c.Reports.check(p)
 	c.Keep.check(p)
 	c.Redis.check(p)
 	c.Database.check(p)

@@ -36,7 +36,7 @@ type ExportPayload struct {
 type ReportPayload struct {
 	ReportType string    `json:"reportType" doc:"Which report." example:"usage"`
 	DateRange  DateRange `json:"dateRange"`
-	TenantID   string    `json:"tenantId" doc:"Whose report." example:"acme"`
+	TenantID   string    `json:"tenantId" doc:"Whose report. What belongs to no tenant is in those of the worker's DEFAULT_TENANT, default." example:"acme"`
 }
 
 // DateRange is half-open: its end does not belong to it.

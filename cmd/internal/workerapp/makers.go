@@ -90,7 +90,7 @@ func (a *App) makeReporter(ctx context.Context, t *boot.Teardown) (*maker.Maker,
 	if err != nil {
 		return nil, err
 	}
-	options := build.Options{Service: a.database.Read, Definitions: definitions}
+	options := build.Options{Service: a.database.Read, Definitions: definitions, DefaultTenant: a.config.Reports.DefaultTenant}
 	if operator != nil {
 		options.Operator = operator
 	}

@@ -207,6 +207,35 @@ func TestTenantsDoNotSeeEachOther(t *testing.T) {
 	})
 }
 
+func TestWhatBelongsToNoTenantIsInTheReportsOfTheDefaultOne(t *testing.T) {
+	reporttest.Each(t, func(t *testing.T, db *reporttest.DB) {
+		noon := time.Date(2026, 3, 5, 12, 0, 0, 0, time.UTC)
+		const nobody = ""
+		db.AddRun(reporttest.Run{Tenant: nobody, Queue: "email", Job: "welcome", Status: "failed", Error: "reason", Finished: noon})
+		db.AddMail(reporttest.Mail{Tenant: nobody, Template: "welcome", Error: "reason", At: noon})
+		db.AddUser(nobody, noon, noon.Add(time.Hour))
+		db.AddOrder(reporttest.Order{Account: nobody, At: noon, Amount: 1})
+		b, err := build.New(build.Options{Service: db.Read, Definitions: []report.Definition{sales(nil)}, DefaultTenant: "default"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for tenant, want := range map[string][]string{
+			"default": {"usage", "email-delivery", "signups", "errors", "sla"}, // an operator's report has the tenant it names
+			"acme":    nil,
+		} {
+			var found []string
+			for _, e := range b.Catalogue().Entries() {
+				if doc := made(t, b, time.UTC, e.Name, tenant, "2026-03-01", "2026-04-01"); !doc.Empty {
+					found = append(found, e.Name)
+				}
+			}
+			if diff := cmp.Diff(want, found); diff != "" {
+				t.Errorf("reports about %s that have rows (-want +got):\n%s", tenant, diff)
+			}
+		}
+	})
+}
+
 func TestAnEmptyRangeIsAReportThatSaysSo(t *testing.T) {
 	b := builder(t, reporttest.Open(t), sales(nil))
 	for _, e := range b.Catalogue().Entries() {

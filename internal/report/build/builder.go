@@ -36,6 +36,9 @@ type Options struct {
 	Operator Querier
 	// Definitions are the operator's reports.
 	Definitions []report.Definition
+	// DefaultTenant is the tenant whose reports have the service's own rows that
+	// belong to no tenant too; empty is none.
+	DefaultTenant string
 	// Targets are the service levels of the sla report.
 	Targets Targets
 	// Now tells the time that is written on a report; nil is time.Now.
@@ -44,11 +47,12 @@ type Options struct {
 
 // Builder makes documents. It may be used by many goroutines at once.
 type Builder struct {
-	service   Querier
-	catalogue report.Catalogue
-	reports   map[string]reportFunc
-	targets   Targets
-	now       func() time.Time
+	service       Querier
+	catalogue     report.Catalogue
+	reports       map[string]reportFunc
+	defaultTenant string
+	targets       Targets
+	now           func() time.Time
 }
 
 // Request names one report to build.
@@ -70,7 +74,9 @@ func New(o Options) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Builder{service: o.Service, catalogue: catalogue, targets: o.Targets.withDefaults(), now: o.Now}
+	b := &Builder{
+		service: o.Service, catalogue: catalogue, defaultTenant: o.DefaultTenant, targets: o.Targets.withDefaults(), now: o.Now,
+	}
 	if b.now == nil {
 		b.now = time.Now
 	}
@@ -113,6 +119,16 @@ func (b *Builder) Build(ctx context.Context, r Request) (document.Document, erro
 		return document.Document{}, fmt.Errorf("build %s report: %w", r.Report, err)
 	}
 	return doc, nil
+}
+
+// tenants are the values of tenant_id whose rows a report about a tenant has.
+// Accounts that people registered, their mails and the jobs of callers who are
+// bound to no tenant have an empty one.
+func (b *Builder) tenants(asked string) []string {
+	if asked == b.defaultTenant {
+		return []string{asked, ""}
+	}
+	return []string{asked}
 }
 
 func describe(r report.Range) document.Range {

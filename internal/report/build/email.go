@@ -75,7 +75,7 @@ func (b *Builder) emailDelivery(ctx context.Context, r Request, doc *document.Do
 func (b *Builder) readMails(ctx context.Context, tenant string, r report.Range, buckets []report.Bucket) (*outbox, error) {
 	var s statement
 	s.add("SELECT bucket, template, status, COUNT(*) FROM (SELECT ").bucket("created_at", buckets, unixMilli)
-	s.add(" AS bucket, template, status FROM email_messages WHERE tenant_id = ").bind(tenant)
+	s.add(" AS bucket, template, status FROM email_messages WHERE ").oneOf("tenant_id", b.tenants(tenant))
 	s.add(" AND ").within("created_at", r, unixMilli)
 	s.add(") AS m GROUP BY bucket, template, status ORDER BY bucket, template, status")
 
@@ -98,7 +98,7 @@ func (b *Builder) readMails(ctx context.Context, tenant string, r report.Range, 
 // readMailReasons counts the failures of each template by their reason.
 func (b *Builder) readMailReasons(ctx context.Context, tenant string, r report.Range) (tally[reason], error) {
 	var s statement
-	s.add("SELECT template, reason, COUNT(*), MAX(created_at) FROM (SELECT template, substr(error, 1, 300) AS reason, created_at FROM email_messages WHERE tenant_id = ").bind(tenant)
+	s.add("SELECT template, reason, COUNT(*), MAX(created_at) FROM (SELECT template, substr(error, 1, 300) AS reason, created_at FROM email_messages WHERE ").oneOf("tenant_id", b.tenants(tenant))
 	s.add(" AND status = 'failed' AND ").within("created_at", r, unixMilli)
 	s.add(") AS m GROUP BY template, reason ORDER BY COUNT(*) DESC, template, reason")
 	return b.readReasons(ctx, &s)

@@ -41,7 +41,7 @@ func (b *Builder) errors(ctx context.Context, r Request, doc *document.Document)
 
 func (b *Builder) readFailures(ctx context.Context, tenant string, r report.Range) (tally[reason], error) {
 	var s statement
-	s.add("SELECT queue, reason, COUNT(*), MAX(finished_at) FROM (SELECT queue, substr(error, 1, 300) AS reason, finished_at FROM job_runs WHERE tenant_id = ").bind(tenant)
+	s.add("SELECT queue, reason, COUNT(*), MAX(finished_at) FROM (SELECT queue, substr(error, 1, 300) AS reason, finished_at FROM job_runs WHERE ").oneOf("tenant_id", b.tenants(tenant))
 	s.add(" AND status IN ('failed', 'retrying') AND ").within("finished_at", r, unixMilli)
 	s.add(") AS r GROUP BY queue, reason ORDER BY COUNT(*) DESC, queue, reason")
 	return b.readReasons(ctx, &s)

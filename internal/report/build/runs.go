@@ -83,7 +83,7 @@ const counted = "status IN ('completed', 'failed', 'retrying')"
 func (b *Builder) readRuns(ctx context.Context, tenant string, r report.Range, buckets []report.Bucket) (*runs, error) {
 	var s statement
 	s.add("SELECT bucket, queue, job_name, status, COUNT(*), CAST(SUM(duration_ms) AS BIGINT), CAST(SUM(wait_ms) AS BIGINT), MAX(duration_ms) FROM (SELECT ")
-	s.bucket("finished_at", buckets, unixMilli).add(" AS bucket, queue, job_name, status, duration_ms, wait_ms FROM job_runs WHERE tenant_id = ").bind(tenant)
+	s.bucket("finished_at", buckets, unixMilli).add(" AS bucket, queue, job_name, status, duration_ms, wait_ms FROM job_runs WHERE ").oneOf("tenant_id", b.tenants(tenant))
 	s.add(" AND ", counted, " AND ").within("finished_at", r, unixMilli)
 	s.add(") AS r GROUP BY bucket, queue, job_name, status ORDER BY bucket, queue, job_name, status")
 

@@ -69,7 +69,7 @@ func (b *Builder) readAccounts(ctx context.Context, tenant string, r report.Rang
 func (b *Builder) accountsBy(ctx context.Context, column, tenant string, r report.Range, buckets []report.Bucket, use func(bucket int, all, verified int64)) error {
 	var s statement
 	s.add("SELECT bucket, COUNT(*), COUNT(verified_at) FROM (SELECT ").bucket(column, buckets, unixMilli)
-	s.add(" AS bucket, verified_at FROM users WHERE tenant_id = ").bind(tenant)
+	s.add(" AS bucket, verified_at FROM users WHERE ").oneOf("tenant_id", b.tenants(tenant))
 	s.add(" AND ").within(column, r, unixMilli).add(") AS u GROUP BY bucket ORDER BY bucket")
 	return s.each(ctx, b.service, func(rows *sql.Rows) error {
 		var bucket int
@@ -86,7 +86,7 @@ func (b *Builder) accountsBy(ctx context.Context, column, tenant string, r repor
 // to be verified.
 func (b *Builder) readVerificationDelay(ctx context.Context, tenant string, r report.Range) (*histogram, error) {
 	var s statement
-	s.add("SELECT delay, COUNT(*) FROM (SELECT verified_at - created_at AS delay FROM users WHERE tenant_id = ").bind(tenant)
+	s.add("SELECT delay, COUNT(*) FROM (SELECT verified_at - created_at AS delay FROM users WHERE ").oneOf("tenant_id", b.tenants(tenant))
 	s.add(" AND verified_at IS NOT NULL AND ").within("created_at", r, unixMilli)
 	s.add(") AS u GROUP BY delay ORDER BY delay")
 	h := new(histogram)

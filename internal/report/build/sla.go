@@ -141,7 +141,7 @@ func (b *Builder) readKept(ctx context.Context, tenant string, r report.Range, b
 	s.add("SELECT bucket, queue, COUNT(*), CAST(SUM(within) AS BIGINT) FROM (SELECT ").bucket("finished_at", buckets, unixMilli)
 	s.add(" AS bucket, queue, ")
 	b.targets.condition(&s)
-	s.add(" AS within FROM job_runs WHERE tenant_id = ").bind(tenant)
+	s.add(" AS within FROM job_runs WHERE ").oneOf("tenant_id", b.tenants(tenant))
 	s.add(" AND ", counted, " AND ").within("finished_at", r, unixMilli)
 	s.add(") AS r GROUP BY bucket, queue ORDER BY bucket, queue")
 
@@ -174,7 +174,7 @@ func (l *levels) count(bucket int, queue string, k *kept) {
 // in each queue: ascending over all queues, as a histogram wants it.
 func (b *Builder) readHistogram(ctx context.Context, r Request, column string, use func(queue string, ms, n int64)) error {
 	var s statement
-	s.add("SELECT queue, ", column, ", COUNT(*) FROM job_runs WHERE tenant_id = ").bind(r.TenantID)
+	s.add("SELECT queue, ", column, ", COUNT(*) FROM job_runs WHERE ").oneOf("tenant_id", b.tenants(r.TenantID))
 	s.add(" AND ", counted, " AND ").within("finished_at", r.Range, unixMilli)
 	s.add(" GROUP BY queue, ", column, " ORDER BY ", column, ", queue")
 	return s.each(ctx, b.service, func(rows *sql.Rows) error {

@@ -32,6 +32,18 @@ func (s *statement) bind(value any) *statement {
 	return s.add("$", strconv.Itoa(len(s.args)))
 }
 
+// oneOf appends the condition that column has one of the values.
+func (s *statement) oneOf(column string, values []string) *statement {
+	s.add(column, " IN (")
+	for i, value := range values {
+		if i > 0 {
+			s.add(", ")
+		}
+		s.bind(value)
+	}
+	return s.add(")")
+}
+
 // within appends the condition that column lies in the half-open range.
 func (s *statement) within(column string, r report.Range, write timeWriter) *statement {
 	s.add(column, " >= ").bind(write(r.Start))
