@@ -18,7 +18,9 @@
 //   - Nothing that a caller says can add a header, a recipient or markup:
 //     control characters are refused wherever a value could reach a header,
 //     there is one recipient, html is escaped, links are http or https.
-//   - The Message-ID follows from the job's id. A job that already sent its mail
+//   - The Message-ID follows from the job and is the same at each attempt: it is
+//     the job's id, or where a caller chose that, a hash of it with its queue
+//     and the time at which the job was added. A job that already sent its mail
 //     does not send it again, and answers as the first time. One gap stays open
 //     and cannot be closed with SMTP: the server takes the mail, and its reply
 //     is not written down. It dies, or we do; or the reply takes longer than

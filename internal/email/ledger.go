@@ -17,7 +17,7 @@ var _ recorder = (*Ledger)(nil)
 // NewLedger records in db, whose schema is in place.
 func NewLedger(db *sql.DB) *Ledger { return &Ledger{db: db} }
 
-// Find reads what is recorded under a job's id.
+// Find reads what is recorded under an id.
 func (l *Ledger) Find(ctx context.Context, id string) (Record, bool, error) {
 	var r Record
 	var createdAt int64
@@ -41,7 +41,7 @@ func (l *Ledger) Find(ctx context.Context, id string) (Record, bool, error) {
 	return r, true, nil
 }
 
-// Record writes an attempt down under its job's id. The row tells when the mail
+// Record writes an attempt down under the id of its mail. The row tells when the mail
 // was first tried; a row that ends an earlier job's mail is taken over whole.
 func (l *Ledger) Record(ctx context.Context, r Record) error {
 	_, err := l.db.ExecContext(ctx, `

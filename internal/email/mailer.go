@@ -81,15 +81,15 @@ func (m *Mailer) Send(ctx context.Context, req SendRequest) (Result, error) {
 	entry := m.entry(req)
 	l, err := read(req.Payload)
 	if err != nil {
-		return Result{}, m.fail(ctx, entry, jobs.Unrecoverable(err))
+		return Result{}, m.fail(ctx, req, entry, jobs.Unrecoverable(err))
 	}
-	previous, found, err := m.ledger.Find(ctx, req.JobID)
+	previous, found, err := m.ledger.Find(ctx, entry.ID)
 	if err != nil {
 		return Result{}, fmt.Errorf("was it sent before: %w", err)
 	}
 	if found && previous.settles(entry) {
 		m.log.InfoContext(ctx, "mail was sent before", "job_id", req.JobID, "attempt", req.Attempt)
-		return m.result(previous), nil
+		return m.result(req, previous), nil
 	}
 	return m.send(ctx, req, entry, l)
 }
@@ -97,19 +97,19 @@ func (m *Mailer) Send(ctx context.Context, req SendRequest) (Result, error) {
 func (m *Mailer) send(ctx context.Context, req SendRequest, entry Record, l letter) (Result, error) {
 	rendered, err := m.renderer.render(l)
 	if err != nil {
-		return Result{}, m.fail(ctx, entry, jobs.Unrecoverable(err))
+		return Result{}, m.fail(ctx, req, entry, jobs.Unrecoverable(err))
 	}
 	entry.Subject = rendered.Subject
-	message := m.from.compose(req.JobID, l, rendered, m.now())
+	message := m.from.compose(req, l, rendered, m.now())
 	if err := m.transport.Deliver(ctx, m.from.address, l.to, message); err != nil {
-		return Result{}, m.fail(ctx, entry, verdict(err))
+		return Result{}, m.fail(ctx, req, entry, verdict(err))
 	}
 	entry.Status, entry.SentAt = Sent, m.now().UTC().Truncate(time.Millisecond)
 	if err := m.record(ctx, entry); err != nil {
 		// The mail is out. To fail now would send it again.
 		m.log.ErrorContext(ctx, "mail was sent but not recorded", "job_id", req.JobID, "attempt", req.Attempt, "error", err)
 	}
-	return m.result(entry), nil
+	return m.result(req, entry), nil
 }
 
 // entry is the record of an attempt that has not succeeded.
@@ -119,7 +119,7 @@ func (m *Mailer) entry(req SendRequest) Record {
 		address = ascii
 	}
 	return Record{
-		ID:            req.JobID,
+		ID:            req.recordID(),
 		TenantID:      req.TenantID,
 		Template:      templateName(req.Payload.Template),
 		AddressHash:   HashAddress(m.hashKey, address),
@@ -140,9 +140,9 @@ func templateName(name string) string {
 	return name
 }
 
-func (m *Mailer) result(r Record) Result {
+func (m *Mailer) result(req SendRequest, r Record) Result {
 	return Result{
-		MessageID: m.from.messageID(r.ID),
+		MessageID: m.from.messageID(req),
 		Recipient: r.AddressMasked,
 		Template:  r.Template,
 		Subject:   r.Subject,
@@ -152,13 +152,13 @@ func (m *Mailer) result(r Record) Result {
 
 // fail writes a failed attempt down and returns its reason. An attempt that was
 // called off is no failure of the mail, and somebody else may have the job now.
-func (m *Mailer) fail(ctx context.Context, entry Record, reason error) error {
+func (m *Mailer) fail(ctx context.Context, req SendRequest, entry Record, reason error) error {
 	if calledOff(ctx) {
 		return reason
 	}
 	entry.Error = scrub(reason.Error())
 	if err := m.record(ctx, entry); err != nil {
-		m.log.ErrorContext(ctx, "failed mail was not recorded", "job_id", entry.ID, "attempt", entry.Attempts, "error", err)
+		m.log.ErrorContext(ctx, "failed mail was not recorded", "job_id", req.JobID, "attempt", req.Attempt, "error", err)
 	}
 	return reason
 }

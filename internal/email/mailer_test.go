@@ -44,23 +44,23 @@ func (o office) record(t *testing.T, id string) email.Record {
 
 func TestSendDeliversAndRecords(t *testing.T) {
 	o := newOffice(t, mailcatch.Options{})
-	got, err := o.mailer.Send(t.Context(), request("job-1"))
+	got, err := o.mailer.Send(t.Context(), request(jobID))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := email.Result{
-		MessageID: "<job-1@northwind.example>", Recipient: "a***@example.com",
+		MessageID: "<" + jobID + "@northwind.example>", Recipient: "a***@example.com",
 		Template: "welcome", Subject: "Welcome to Northwind, Ada", SentAt: noon,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
 	wantRecord := email.Record{
-		ID: "job-1", TenantID: "acme", Template: "welcome",
+		ID: jobID, TenantID: "acme", Template: "welcome",
 		AddressHash: email.HashAddress(hashKey, "ADA@example.com"), AddressMasked: "a***@example.com",
 		Subject: "Welcome to Northwind, Ada", Status: email.Sent, Attempts: 1, CreatedAt: noon, SentAt: noon,
 	}
-	if diff := cmp.Diff(wantRecord, o.record(t, "job-1")); diff != "" {
+	if diff := cmp.Diff(wantRecord, o.record(t, jobID)); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}
 	mails := o.catcher.Mails()
@@ -89,7 +89,7 @@ func TestHeadersSayWhatKindOfMailItIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			header := sendAndCatch(t, c.payload).Header
 			c.want["Date"] = noon.Format(time.RFC1123Z)
-			c.want["Message-Id"] = "<job-1@northwind.example>"
+			c.want["Message-Id"] = "<" + jobID + "@northwind.example>"
 			c.want["From"] = `"Northwind" <no-reply@northwind.example>`
 			c.want["To"] = "<ada@example.com>"
 			c.want["User-Agent"] = ""
@@ -105,7 +105,7 @@ func TestHeadersSayWhatKindOfMailItIs(t *testing.T) {
 func sendAndCatch(t *testing.T, p email.Payload) *mailcatch.Mail {
 	t.Helper()
 	o := newOffice(t, mailcatch.Options{})
-	req := request("job-1")
+	req := request(jobID)
 	req.Payload = p
 	if _, err := o.mailer.Send(t.Context(), req); err != nil {
 		t.Fatal(err)
@@ -161,15 +161,67 @@ func TestInternationalDomainTravelsInASCII(t *testing.T) {
 	}
 }
 
-func TestJobIDThatCannotBeAWordIsHashed(t *testing.T) {
-	o := newOffice(t, mailcatch.Options{})
-	for _, id := range []string{"a b", "weekly:x:1", "o'neil", "<evil>", "ümlaut", strings.Repeat("x", 65)} {
-		first, err := o.mailer.Send(t.Context(), request(id))
-		if err != nil {
-			t.Fatal(err)
+func TestMessageIDIsTheJobsOwnAndConstant(t *testing.T) {
+	const dayLater = 24 * time.Hour
+	same := func(a, b email.SendRequest) bool { return messageID(t, a) == messageID(t, b) }
+	for _, id := range []string{"order-17", "a b", "weekly:x:1", "o'neil", "<evil>", "ümlaut", strings.Repeat("x", 65)} {
+		first := request(id)
+		retry, reused, elsewhere := first, first, first
+		retry.Attempt = 2
+		reused.QueuedAt = noon.Add(dayLater)
+		elsewhere.Queue = "email-report"
+		if word := messageID(t, first); !strings.HasPrefix(word, "<job-") {
+			t.Errorf("%q became %q", id, word)
 		}
-		if _, err := mail.ParseAddress(first.MessageID); err != nil || !strings.HasPrefix(first.MessageID, "<job-") {
-			t.Errorf("%q became %q: %v", id, first.MessageID, err)
+		if !same(first, retry) || same(first, reused) || same(first, elsewhere) {
+			t.Errorf("%q: at the next attempt the same %t, used again later the same %t, in another queue the same %t",
+				id, same(first, retry), same(first, reused), same(first, elsewhere))
+		}
+	}
+	const derived = "0f3b4c5d-6e7f-8a9b-8c0d-1e2f3a4b5c6d" // of an Idempotency-Key
+	for _, id := range []string{jobID, derived} {
+		again := request(id)
+		again.QueuedAt = noon.Add(dayLater)
+		if word := messageID(t, again); word != "<"+id+"@northwind.example>" {
+			t.Errorf("our own id %s became %s", id, word)
+		}
+	}
+}
+
+// messageID is what a mail went out under, in a world of its own.
+func messageID(t *testing.T, req email.SendRequest) string {
+	t.Helper()
+	o := newOffice(t, mailcatch.Options{})
+	got, err := o.mailer.Send(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mail.ParseAddress(got.MessageID); err != nil {
+		t.Errorf("%q: %v", got.MessageID, err)
+	}
+	if header := o.catcher.Mails()[0].Header.Get("Message-Id"); header != got.MessageID {
+		t.Errorf("the mail has %s, the result %s", header, got.MessageID)
+	}
+	return got.MessageID
+}
+
+func TestQueuesThatShareAJobIDKeepTheirRecordsApart(t *testing.T) {
+	o := newOffice(t, mailcatch.Options{})
+	elsewhere := request("order-17")
+	elsewhere.Queue = "email-report"
+	for range 2 { // the second time they were sent before
+		for _, req := range []email.SendRequest{request("order-17"), elsewhere} {
+			if _, err := o.mailer.Send(t.Context(), req); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := len(o.catcher.Mails()); n != 2 {
+		t.Errorf("%d mails went out, want one of each queue", n)
+	}
+	for _, id := range []string{"order-17", "email-report:order-17"} {
+		if got := o.record(t, id); got.Status != email.Sent {
+			t.Errorf("recorded %+v", got)
 		}
 	}
 }

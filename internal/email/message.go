@@ -4,10 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"net/mail"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	gomail "github.com/wneessen/go-mail"
 
 	"github.com/tandemq/tandem/internal/jobs"
@@ -38,35 +40,37 @@ func parseSender(from string) (sender, error) {
 	return sender{name: parsed.Name, address: address, domain: strings.ToLower(domain)}, nil
 }
 
-// messageID names the mail of a job, the same at every attempt. An id that
-// could not stand there as it is stands there hashed.
-func (s sender) messageID(jobID string) string {
-	return "<" + idWord(jobID) + "@" + s.domain + ">"
+// messageID names the mail of a job, the same at every attempt.
+func (s sender) messageID(r SendRequest) string {
+	return "<" + idWord(r) + "@" + s.domain + ">"
 }
 
-// maxIDWord keeps the header's line short.
-const maxIDWord = 64
-
-func idWord(jobID string) string {
-	if len(jobID) <= maxIDWord && !strings.ContainsFunc(jobID, notIDRune) {
-		return jobID
+// idWord is the job's id if it was made for this job alone. One that a caller
+// chose may be another job's in another queue, or be used again later for
+// another mail, which is not to look like a copy of the first.
+func idWord(r SendRequest) string {
+	if madeByUs(r.JobID) {
+		return r.JobID
 	}
-	sum := sha256.Sum256([]byte(jobID))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s:%s %d", r.queue(), r.JobID, r.QueuedAt.UnixMilli()))
 	return "job-" + hex.EncodeToString(sum[:16])
 }
 
-func notIDRune(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+// madeByUs holds for the ids that no caller chose: UUIDs, made of the time (7)
+// or of an Idempotency-Key with its request (8).
+func madeByUs(jobID string) bool {
+	id, err := uuid.Parse(jobID)
+	return err == nil && id.String() == jobID && (id.Version() == 7 || id.Version() == 8)
 }
 
 // compose puts a rendered mail and its headers together.
-func (s sender) compose(jobID string, l letter, r Rendered, now time.Time) *gomail.Msg {
+func (s sender) compose(req SendRequest, l letter, r Rendered, now time.Time) *gomail.Msg {
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	m.FromMailAddress(&mail.Address{Name: s.name, Address: s.address})
 	m.ToMailAddress(&mail.Address{Address: l.to})
 	setSubject(m, r.Subject)
 	m.SetDateWithValue(now)
-	m.SetMessageIDWithValue(strings.Trim(s.messageID(jobID), "<>"))
+	m.SetMessageIDWithValue(strings.Trim(s.messageID(req), "<>"))
 	if l.template.Bulk {
 		setBulk(m, l)
 	} else {

@@ -1,6 +1,7 @@
 package email
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/tandemq/tandem/internal/jobs"
@@ -35,11 +36,23 @@ func Type(template string) jobs.Type[Payload, Result] {
 // SendRequest is one attempt at one job's mail.
 type SendRequest struct {
 	JobID    string
-	Attempt  int // counted from 1
+	Queue    string // the job's; empty is Queue
+	Attempt  int    // counted from 1
 	TenantID string
-	// QueuedAt is when the job was added. A record of an older mail is not taken
+	// QueuedAt is when the job was added, the same at every attempt. A record of an older mail is not taken
 	// for this job's, should a caller use a job id again after the first job was
 	// forgotten. Zero takes any record.
 	QueuedAt time.Time
 	Payload  Payload
+}
+
+func (r SendRequest) queue() string { return cmp.Or(r.Queue, Queue) }
+
+// recordID is the id under which the mail is recorded: the job's. Where another
+// queue could have a job of the same id, it has its queue before it.
+func (r SendRequest) recordID() string {
+	if r.queue() == Queue || madeByUs(r.JobID) {
+		return r.JobID
+	}
+	return r.Queue + ":" + r.JobID
 }

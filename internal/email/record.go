@@ -16,7 +16,7 @@ const (
 
 // Record is what is remembered of one job's mail.
 type Record struct {
-	ID            string // the job's
+	ID            string // SendRequest.recordID
 	TenantID      string
 	Template      string
 	AddressHash   string // HashAddress
@@ -32,7 +32,7 @@ type Record struct {
 
 // recorder remembers mails.
 type recorder interface {
-	// Find returns what is recorded under a job's id.
+	// Find returns what is recorded under an id.
 	Find(ctx context.Context, id string) (r Record, found bool, err error)
 	// Record writes an attempt down. A failed one does not take the place of
 	// this job's success.

@@ -89,7 +89,7 @@ func (s *Sender) Send(ctx context.Context, r Request) (email.Result, error) {
 		return email.Result{}, err
 	}
 	return s.mailer.Send(ctx, email.SendRequest{
-		JobID: r.JobID, Attempt: r.Attempt, TenantID: r.Payload.TenantID,
+		JobID: r.JobID, Queue: Queue, Attempt: r.Attempt, TenantID: r.Payload.TenantID,
 		QueuedAt: r.Queued, Payload: mail(r.Payload.To, payload, result),
 	})
 }

@@ -59,7 +59,7 @@ func TestAFinishedReportIsMailedWithItsLink(t *testing.T) {
 	if got.MessageID != "m1" {
 		t.Errorf("result is %+v, want the mailer's", got)
 	}
-	want := []email.SendRequest{{JobID: "e1", Attempt: 2, TenantID: "acme", Payload: email.Payload{
+	want := []email.SendRequest{{JobID: "e1", Queue: "email-report", Attempt: 2, TenantID: "acme", Payload: email.Payload{
 		Template: "report-ready", To: "ada@example.com",
 		Data: map[string]any{
 			"title": "Usage", "period": "2026-10-01 to 2026-11-01", "downloadUrl": "https://app.example.com/a/1",
