@@ -129,7 +129,7 @@ func TestAReportIsMailedOnceItIsReadyWithoutUsingUpAttempts(t *testing.T) {
 		t.Errorf("the mail is %s after %d attempts: %s", j.Status, j.AttemptsMade, j.FailedReason)
 	}
 	mail := w.await(1)[0]
-	if !strings.Contains(mail.Subject, result.Title) || len(mail.Links) == 0 {
+	if !strings.Contains(mail.Subject, result.Title+", 1 – 31 March 2026") || len(mail.Links) == 0 {
 		t.Fatalf("mail %q with links %v", mail.Subject, mail.Links)
 	}
 	if page := string(api.download(mail.Links[0])); !strings.Contains(page, result.Title) {

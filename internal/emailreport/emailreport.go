@@ -84,27 +84,27 @@ func (s *Sender) Send(ctx context.Context, r Request) (email.Result, error) {
 	if err := Validate(r.Payload); err != nil {
 		return email.Result{}, jobs.Unrecoverable(err)
 	}
-	result, payload, err := s.finished(ctx, r)
+	result, err := s.finished(ctx, r)
 	if err != nil {
 		return email.Result{}, err
 	}
 	return s.mailer.Send(ctx, email.SendRequest{
 		JobID: r.JobID, Queue: Queue, Attempt: r.Attempt, TenantID: r.Payload.TenantID,
-		QueuedAt: r.Queued, Payload: mail(r.Payload.To, payload, result),
+		QueuedAt: r.Queued, Payload: mail(r.Payload.To, result),
 	})
 }
 
-func (s *Sender) finished(ctx context.Context, r Request) (report.Result, report.Payload, error) {
+func (s *Sender) finished(ctx context.Context, r Request) (report.Result, error) {
 	job, state, err := s.reports.Get(ctx, r.Payload.ReportJobID)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound):
-		return report.Result{}, report.Payload{}, jobs.Unrecoverable(fmt.Errorf("report job %s does not exist, or is not kept any more", r.Payload.ReportJobID))
+		return report.Result{}, jobs.Unrecoverable(fmt.Errorf("report job %s does not exist, or is not kept any more", r.Payload.ReportJobID))
 	case err != nil:
-		return report.Result{}, report.Payload{}, fmt.Errorf("look for report job: %w", err)
+		return report.Result{}, fmt.Errorf("look for report job: %w", err)
 	case state == jobs.Failed:
-		return report.Result{}, report.Payload{}, jobs.Unrecoverable(fmt.Errorf("the report failed: %s", job.FailedReason))
+		return report.Result{}, jobs.Unrecoverable(fmt.Errorf("the report failed: %s", job.FailedReason))
 	case state != jobs.Completed:
-		return report.Result{}, report.Payload{}, jobs.Snooze(patience(r.Waited), "the report is "+string(state))
+		return report.Result{}, jobs.Snooze(patience(r.Waited), "the report is "+string(state))
 	}
 	return decode(job)
 }
@@ -115,20 +115,17 @@ func patience(waited time.Duration) time.Duration {
 	return min(max(waited/4, time.Second), 30*time.Second)
 }
 
-func decode(job *jobs.Job) (result report.Result, payload report.Payload, err error) {
+func decode(job *jobs.Job) (result report.Result, err error) {
 	if err := json.Unmarshal(job.ReturnValue, &result); err != nil {
-		return result, payload, jobs.Unrecoverable(fmt.Errorf("result of report job %s: %w", job.ID, err))
+		return result, jobs.Unrecoverable(fmt.Errorf("result of report job %s: %w", job.ID, err))
 	}
-	if err := json.Unmarshal(job.Data, &payload); err != nil {
-		return result, payload, jobs.Unrecoverable(fmt.Errorf("payload of report job %s: %w", job.ID, err))
-	}
-	return result, payload, nil
+	return result, nil
 }
 
-func mail(to string, asked report.Payload, made report.Result) email.Payload {
+func mail(to string, made report.Result) email.Payload {
 	data := map[string]any{
 		"title":       made.Title,
-		"period":      fmt.Sprintf("%s to %s", asked.DateRange.Start, asked.DateRange.End),
+		"period":      made.Period,
 		"downloadUrl": made.DownloadURL,
 	}
 	if !made.ExpiresAt.IsZero() {

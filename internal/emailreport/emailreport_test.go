@@ -35,9 +35,8 @@ func (o *outbox) Send(_ context.Context, r email.SendRequest) (email.Result, err
 
 func finishedReport() *jobs.Job {
 	return &jobs.Job{
-		ID:   "r1",
-		Data: []byte(`{"reportType":"usage","dateRange":{"start":"2026-10-01","end":"2026-11-01"},"tenantId":"acme"}`),
-		ReturnValue: []byte(`{"title":"Usage","downloadUrl":"https://app.example.com/a/1","expiresAt":"2026-12-01T00:00:00Z",
+		ID: "r1",
+		ReturnValue: []byte(`{"title":"Usage","period":"1 – 31 October 2026","downloadUrl":"https://app.example.com/a/1","expiresAt":"2026-12-01T00:00:00Z",
 			"empty":true}`),
 	}
 }
@@ -62,7 +61,7 @@ func TestAFinishedReportIsMailedWithItsLink(t *testing.T) {
 	want := []email.SendRequest{{JobID: "e1", Queue: "email-report", Attempt: 2, TenantID: "acme", Payload: email.Payload{
 		Template: "report-ready", To: "ada@example.com",
 		Data: map[string]any{
-			"title": "Usage", "period": "2026-10-01 to 2026-11-01", "downloadUrl": "https://app.example.com/a/1",
+			"title": "Usage", "period": "1 – 31 October 2026", "downloadUrl": "https://app.example.com/a/1",
 			"expiresAt": "2026-12-01T00:00:00Z", "summary": "Nothing was recorded in this period.",
 		},
 	}}}

@@ -6,6 +6,7 @@ import "time"
 type Result struct {
 	Title       string    `json:"title"`
 	ReportType  string    `json:"reportType"`
+	Period      string    `json:"period"`      // the range in words: 1 – 31 January 2026
 	DownloadURL string    `json:"downloadUrl"` // the html page
 	PDFURL      string    `json:"pdfUrl"`
 	JSONURL     string    `json:"jsonUrl"` // the numbers

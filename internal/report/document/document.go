@@ -20,15 +20,6 @@ type Document struct {
 	Notes       []string  `json:"notes,omitempty"`
 }
 
-// Range is the half-open span that the report covers.
-type Range struct {
-	Start     time.Time `json:"start"`
-	End       time.Time `json:"end"`
-	TimeZone  string    `json:"timeZone"`
-	Days      int       `json:"days"`
-	WholeDays bool      `json:"wholeDays"` // it begins and ends at the beginning of a day
-}
-
 // Tile is one headline number.
 type Tile struct {
 	Label  string `json:"label"`

@@ -221,7 +221,10 @@ func (m *Maker) render(ctx context.Context, r Request, doc document.Document) ([
 }
 
 func (m *Maker) store(ctx context.Context, r Request, doc document.Document, files []file) (report.Result, error) {
-	result := report.Result{Title: doc.Title, ReportType: doc.Report, Empty: doc.Empty, ExpiresAt: m.o.Now().Add(m.o.Keep).UTC().Truncate(time.Second)}
+	result := report.Result{
+		Title: doc.Title, ReportType: doc.Report, Period: doc.Range.String(), Empty: doc.Empty,
+		ExpiresAt: m.o.Now().Add(m.o.Keep).UTC().Truncate(time.Second),
+	}
 	urls := make([]string, len(files))
 	for i, f := range files {
 		if err := m.progress(ctx, r, 85+4*i, "storing"); err != nil {

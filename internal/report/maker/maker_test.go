@@ -167,7 +167,7 @@ func TestTheResultFitsTheQueueAndNamesItsLinksAsTheContractSays(t *testing.T) {
 	if len(body) > jobs.MaxReturn {
 		t.Errorf("the result has %d bytes", len(body))
 	}
-	for _, key := range []string{"downloadUrl", "pdfUrl", "jsonUrl", "artifactId", "expiresAt", "title"} {
+	for _, key := range []string{"downloadUrl", "pdfUrl", "jsonUrl", "artifactId", "expiresAt", "title", "period"} {
 		if !bytes.Contains(body, []byte(`"`+key+`"`)) {
 			t.Errorf("the result has no %s: %s", key, body)
 		}

@@ -68,7 +68,7 @@ func (r *Renderer) newPDF(doc document.Document) *fpdf.Fpdf {
 	pdf.SetCreationDate(doc.GeneratedAt.UTC())
 	pdf.SetModificationDate(doc.GeneratedAt.UTC())
 	pdf.SetTitle(doc.Title+" – "+doc.Tenant, true)
-	pdf.SetSubject(rangeText(doc.Range), true)
+	pdf.SetSubject(doc.Range.String(), true)
 	pdf.SetCreator("Tandem", true)
 	pdf.SetLang("en")
 	pdf.SetMargins(marginX, marginTop, marginX)

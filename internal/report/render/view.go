@@ -2,7 +2,6 @@ package render
 
 import (
 	"strings"
-	"time"
 
 	"github.com/tandemq/tandem/internal/report/document"
 )
@@ -20,10 +19,10 @@ type heading struct {
 func headingOf(doc document.Document) heading {
 	return heading{
 		Title: doc.Title, Description: doc.Description, Tenant: doc.Tenant,
-		Range: rangeText(doc.Range), RangeNote: rangeNote(doc.Range),
+		Range: doc.Range.String(), RangeNote: rangeNote(doc.Range),
 		Empty:      doc.Empty,
 		EmptyTitle: "Nothing happened in this range",
-		EmptyText:  "There is no data for " + doc.Tenant + " from " + rangeText(doc.Range) + ". The report is complete: there was nothing to count.",
+		EmptyText:  "There is no data for " + doc.Tenant + " from " + doc.Range.String() + ". The report is complete: there was nothing to count.",
 		Notes:      notesOf(doc),
 		Made:       "Made on " + doc.GeneratedAt.UTC().Format("2 January 2006 at 15:04") + " UTC.",
 	}
@@ -37,30 +36,6 @@ func notesOf(doc document.Document) []string {
 		}
 	}
 	return doc.Notes
-}
-
-// rangeText names the range by its first and last day, as people do, or by its
-// moments when it does not consist of whole days.
-func rangeText(r document.Range) string {
-	if !r.WholeDays {
-		const layout = "2 January 2006, 15:04"
-		return r.Start.Format(layout) + " – " + r.End.Format(layout)
-	}
-	last := r.End.Add(-1)
-	switch {
-	case sameDay(r.Start, last):
-		return r.Start.Format("2 January 2006")
-	case r.Start.Year() != last.Year():
-		return r.Start.Format("2 January 2006") + " – " + last.Format("2 January 2006")
-	case r.Start.Month() != last.Month():
-		return r.Start.Format("2 January") + " – " + last.Format("2 January 2006")
-	default:
-		return r.Start.Format("2") + " – " + last.Format("2 January 2006")
-	}
-}
-
-func sameDay(a, b time.Time) bool {
-	return a.Format(time.DateOnly) == b.Format(time.DateOnly)
 }
 
 func rangeNote(r document.Range) string {
