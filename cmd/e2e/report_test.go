@@ -71,6 +71,23 @@ func TestWhoRegisteredIsInAReportAboutTheDefaultTenant(t *testing.T) {
 	})
 }
 
+func TestTheDaysOfAReportAreThoseOfItsTenantsTimeZone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storetest.SQLiteURL(t), "REPORT_TIME_ZONE", "America/New_York", "REPORT_TIME_ZONES", "acme=Asia/Tokyo")
+	api := w.api()
+	w.worker()
+	for tenant, start := range map[string]string{"acme": "2026-03-01T00:00:00+09:00", "other": "2026-03-01T00:00:00-05:00"} {
+		made := completed[reported](api, api.add("/api/v1/reports", signups(tenant)).StatusURL)
+		var document struct{ Range struct{ Start string } }
+		if err := json.Unmarshal(api.download(made.JSONURL), &document); err != nil {
+			t.Fatal(err)
+		}
+		if document.Range.Start != start {
+			t.Errorf("the first of March of %s begins at %s, want %s", tenant, document.Range.Start, start)
+		}
+	}
+}
+
 // today asks for a report of the days around now.
 func today(reportType, tenant string) string {
 	now := time.Now().UTC()

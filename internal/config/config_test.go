@@ -241,12 +241,39 @@ func TestCombinationsOfTheWorker(t *testing.T) {
 		{"keeps nothing", development, env{"KEEP_COMPLETED": "0"}, "KEEP_COMPLETED"},
 		{"keeps for no time", development, env{"KEEP_HISTORY": "-1h"}, "KEEP_HISTORY"},
 		{"no report can be asked about the tenant", development, env{"DEFAULT_TENANT": "a b"}, "DEFAULT_TENANT"},
+		{"no such time zone", development, env{"REPORT_TIME_ZONE": "Europe/Berlyn"}, "REPORT_TIME_ZONE"},
+		{"another zone on each machine", development, env{"REPORT_TIME_ZONE": "Local"}, "REPORT_TIME_ZONE"},
+		{"a tenant in no zone", development, env{"REPORT_TIME_ZONES": "acme"}, "REPORT_TIME_ZONES"},
+		{"a zone of no tenant", development, env{"REPORT_TIME_ZONES": "=UTC"}, "REPORT_TIME_ZONES"},
 		{"needs no API keys", production, env{"API_KEYS": ""}, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := config.LoadWorker(test.base.with(test.change).lookup)
 			checkProblem(t, err, test.variable)
+		})
+	}
+}
+
+func TestATenantHasItsOwnTimeZoneOrThatOfAll(t *testing.T) {
+	for name, test := range map[string]struct {
+		env  env
+		want string // of acme and globex
+	}{
+		"nothing set": {nil, "UTC UTC"},
+		"for all":     {env{"REPORT_TIME_ZONE": "Europe/Berlin"}, "Europe/Berlin Europe/Berlin"},
+		"for one": {
+			env{"REPORT_TIME_ZONE": "Europe/Berlin", "REPORT_TIME_ZONES": "initech=UTC, acme=Asia/Tokyo"}, "Asia/Tokyo Europe/Berlin",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := config.LoadWorker(development.with(test.env).lookup)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(c.Reports.Zone("acme"), " ", c.Reports.Zone("globex")); got != test.want {
+				t.Errorf("acme and globex are in %s, want %s", got, test.want)
+			}
 		})
 	}
 }

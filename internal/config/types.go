@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -245,6 +247,46 @@ func (r Rate) String() string {
 		return "off"
 	}
 	return fmt.Sprintf("%d/%s", r.Count, r.Per)
+}
+
+// Zone is a time zone.
+type Zone struct{ *time.Location }
+
+// UnmarshalText accepts an IANA name. Local is none: it would mean something
+// else on each machine.
+func (z *Zone) UnmarshalText(text []byte) error {
+	location, err := time.LoadLocation(string(text))
+	if err != nil || location == time.Local || len(text) == 0 {
+		return fmt.Errorf("has %q, which is not a time zone such as Europe/Berlin", text)
+	}
+	z.Location = location
+	return nil
+}
+
+// Zones are time zones by name of a tenant.
+type Zones map[string]Zone
+
+// UnmarshalText accepts acme=Europe/Berlin, divided by commas.
+func (z *Zones) UnmarshalText(text []byte) error {
+	all := Zones{}
+	for _, part := range splitList(string(text)) {
+		tenant, name, _ := strings.Cut(part, "=")
+		var zone Zone
+		if err := zone.UnmarshalText([]byte(name)); err != nil {
+			return fmt.Errorf("has %q, which is not a tenant and a time zone such as acme=Europe/Berlin", part)
+		}
+		all[tenant] = zone
+	}
+	*z = all
+	return nil
+}
+
+func (z Zones) String() string {
+	var texts []string
+	for _, tenant := range slices.Sorted(maps.Keys(z)) {
+		texts = append(texts, tenant+"="+z[tenant].String())
+	}
+	return strings.Join(texts, ",")
 }
 
 var (

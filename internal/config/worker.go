@@ -63,6 +63,16 @@ func (c *Mail) check(p *problems, production bool) {
 // Reports is about what reports cover.
 type Reports struct {
 	DefaultTenant string `envconfig:"DEFAULT_TENANT" default:"default" doc:"The tenant whose reports also have what belongs to no tenant: accounts that people registered, their mails, and the jobs of callers who are bound to none. 1 to 64 letters, digits, dots, dashes or underscores."`
+	TimeZone      Zone   `envconfig:"REPORT_TIME_ZONE" default:"UTC" doc:"The IANA name of the time zone whose days the dates of a report are, such as Europe/Berlin."`
+	TimeZones     Zones  `envconfig:"REPORT_TIME_ZONES" doc:"Tenants with a time zone of their own, such as acme=Europe/Berlin,globex=America/New_York."`
+}
+
+// Zone is the time zone of a tenant.
+func (c *Reports) Zone(tenant string) *time.Location {
+	if own, ok := c.TimeZones[tenant]; ok {
+		return own.Location
+	}
+	return c.TimeZone.Location
 }
 
 // tenantName is what a report can be asked about.
@@ -70,6 +80,9 @@ var tenantName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 func (c *Reports) check(p *problems) {
 	p.require(tenantName.MatchString(c.DefaultTenant), "DEFAULT_TENANT", "must be 1 to 64 letters, digits, dots, dashes or underscores, and begin with a letter or digit")
+	for tenant := range c.TimeZones {
+		p.require(tenantName.MatchString(tenant), "REPORT_TIME_ZONES", "has %q, which cannot be the name of a tenant", tenant)
+	}
 }
 
 // Retention says how long things are kept.

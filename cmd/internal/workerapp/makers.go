@@ -102,8 +102,11 @@ func (a *App) makeReporter(ctx context.Context, t *boot.Teardown) (*maker.Maker,
 	if err != nil {
 		return nil, fmt.Errorf("make reports: %w", err)
 	}
+	zones := func(_ context.Context, tenant string) (*time.Location, error) {
+		return a.config.Reports.Zone(tenant), nil
+	}
 	return maker.New(maker.Options{
-		Builder: builder, Renderer: renderer, Keep: a.config.Files.ArtifactTTL, Log: a.host.Logger,
+		Zones: zones, Builder: builder, Renderer: renderer, Keep: a.config.Files.ArtifactTTL, Log: a.host.Logger,
 		Storage: reportFiles{a.files}, Artifacts: reportArtifacts{store.NewArtifacts(a.database)},
 	})
 }
