@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -89,6 +90,11 @@ func TestAMailThatIsRefusedForGoodIsNotTriedAgain(t *testing.T) {
 	}
 	if strings.Contains(worker.stderr.String(), "refused@example.com") {
 		t.Error("the worker logs the address")
+	}
+	worker.stop() // it has said everything
+	told := slices.DeleteFunc(strings.Split(worker.stderr.String(), "\n"), func(line string) bool { return !strings.Contains(line, q.JobID) })
+	if len(told) != 1 || !strings.Contains(told[0], `"status":"failed"`) || !strings.Contains(told[0], `"request_id"`) {
+		t.Errorf("the worker tells of the attempt\n%s", strings.Join(told, "\n"))
 	}
 	if n := query[int](w, "SELECT COUNT(*) FROM email_messages WHERE id = $1 AND status = 'failed'", q.JobID); n != 1 {
 		t.Errorf("%d records", n)

@@ -89,6 +89,7 @@ func (a *App) poolOptions(concurrency int, alone *worker.Gate, observe func(work
 		KeepFailed:      &jobs.Retention{Count: keep.FailedCount, Age: keep.FailedAge},
 		MetricMinutes:   7 * 24 * 60,
 		OnAttempt:       observe,
+		AttemptsLogged:  true, // by tell, which knows the request
 		Logger:          a.host.Logger,
 	}
 }

@@ -71,6 +71,10 @@ type Options struct {
 	// is called from the pool's goroutines and must not block.
 	OnAttempt func(Attempt)
 
+	// AttemptsLogged says that OnAttempt logs how attempts ended, so the pool does
+	// not. Else it does, and warns of those that failed.
+	AttemptsLogged bool
+
 	// OnLease is told of every lock that the pool takes and renews, as soon as
 	// Redis has answered. It is called from the pool's goroutines and must not
 	// block.

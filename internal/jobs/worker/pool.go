@@ -375,7 +375,9 @@ func (p *Pool) refused(a *attempt, err error) {
 }
 
 func (p *Pool) tell(a *attempt) {
-	p.logAttempt(a.report)
+	if !p.options.AttemptsLogged {
+		p.logAttempt(a.report)
+	}
 	if p.options.OnAttempt != nil {
 		p.options.OnAttempt(a.report)
 	}

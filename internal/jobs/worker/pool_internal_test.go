@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
 	"sync"
@@ -388,6 +389,27 @@ func (h *hollow) Error() string { return h.text }
 type unwritable struct{}
 
 func (unwritable) MarshalJSON() ([]byte, error) { panic("not me") }
+
+func TestAFailedAttemptIsWarnedOfUnlessTheCallerLogsIt(t *testing.T) {
+	for _, logged := range []bool{false, true} {
+		bubble(t, func(t *testing.T, s *story) {
+			var log strings.Builder // the handler writes one line at a time
+			p := s.start(Options{
+				Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})), AttemptsLogged: logged,
+			}, func(context.Context, *Task) (any, error) { return nil, jobs.Unrecoverable(errors.New("broken")) })
+			s.redis.add(job("a"))
+			s.calm()
+			s.end(p)
+			want := 1
+			if logged {
+				want = 0
+			}
+			if n := strings.Count(log.String(), "job_id=a"); n != want || len(s.log.statuses()) != 1 {
+				t.Errorf("with AttemptsLogged %t, %d lines, and OnAttempt was told of %v:\n%s", logged, n, s.log.statuses(), &log)
+			}
+		})
+	}
+}
 
 func TestGoexitDoesNotCostASlot(t *testing.T) {
 	bubble(t, func(t *testing.T, s *story) {
