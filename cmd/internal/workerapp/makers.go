@@ -5,6 +5,7 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 	"github.com/tandemq/tandem/internal/email"
 	"github.com/tandemq/tandem/internal/export"
 	exportrender "github.com/tandemq/tandem/internal/export/render"
+	"github.com/tandemq/tandem/internal/jobs"
 	"github.com/tandemq/tandem/internal/report"
 	"github.com/tandemq/tandem/internal/report/build"
 	"github.com/tandemq/tandem/internal/report/maker"
@@ -163,12 +165,17 @@ func (f reportFiles) SignedURL(ctx context.Context, a maker.Artifact) (string, e
 // reportArtifacts is the table of artifacts as reports want it.
 type reportArtifacts struct{ *store.Artifacts }
 
+// Save marks what every attempt would meet: an id that is another job's.
 func (t reportArtifacts) Save(ctx context.Context, a maker.Artifact) error {
-	return t.Artifacts.Create(ctx, store.Artifact{
+	err := t.Artifacts.Create(ctx, store.Artifact{
 		ID: a.ID, Kind: "report", OwnerID: a.Owner, TenantID: a.TenantID, StorageKey: a.StorageKey,
 		Filename: a.Filename, ContentType: a.ContentType, Bytes: a.Bytes, SHA256: a.SHA256, Rows: a.Rows,
 		JobID: a.JobID, CreatedAt: a.CreatedAt, ExpiresAt: a.ExpiresAt,
 	})
+	if errors.Is(err, store.ErrArtifactTaken) {
+		return jobs.Unrecoverable(err)
+	}
+	return err
 }
 
 // operatorDatabase is what the operator's datasets and reports read: the
