@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tandemq/tandem/internal/jobs"
 )
@@ -65,15 +67,18 @@ func (a *API) addBulk(ctx context.Context, in *struct {
 	for i, raw := range in.Body.Jobs {
 		b.prepare(ctx, i, raw)
 	}
+	// Checking a thousand jobs takes its time; what Redis may take begins here.
+	ctx, cancel := a.budget(ctx)
+	defer cancel()
+	if err := b.allow(ctx); err != nil {
+		return nil, err
+	}
 	if err := b.refused(in.Partial); err != nil {
 		return nil, err
 	}
 	if err := a.fit(); err != nil {
 		return nil, err
 	}
-	// Checking a thousand jobs takes its time; what Redis may take begins here.
-	ctx, cancel := a.budget(ctx)
-	defer cancel()
 	if err := b.store(ctx); err != nil {
 		return nil, err
 	}
@@ -127,6 +132,34 @@ func (b *bulk) read(ctx context.Context, i int, raw json.RawMessage) (*bulkTask,
 		return nil, err
 	}
 	return &bulkTask{*work, job.Options != nil && job.Options.JobID != ""}, nil
+}
+
+// lookups is how many jobs of a bulk are looked up at a time.
+const lookups = 16
+
+// allow refuses the jobs that their caller may not add. The first answer that
+// does not come ends the request: what could not be looked up was not refused.
+func (b *bulk) allow(ctx context.Context) error {
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(lookups)
+	for i, t := range b.tasks {
+		if ctx.Err() != nil {
+			break
+		}
+		if t == nil {
+			continue
+		}
+		all.Go(func() error {
+			err := under("data.payload", b.api.allow(ctx, &t.task))
+			if err == nil || problemOf(err).Status >= http.StatusInternalServerError {
+				return err
+			}
+			b.tasks[i] = nil
+			b.reject(i, err)
+			return nil
+		})
+	}
+	return all.Wait()
 }
 
 func (b *bulk) reject(i int, err error) {

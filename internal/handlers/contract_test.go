@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -184,6 +186,72 @@ func TestABulkThatRedisInterruptsTellsWhatIsKnown(t *testing.T) {
 		t.Errorf("%+v, %d stored", p.Results, s.stored())
 	}
 	s.do("GET", p.Results[1].StatusURL, "").want(t, 200)
+}
+
+// watched is a queue that says what a look at a job gives, and remembers until
+// when each look may take.
+type watched struct {
+	handlers.Queue
+	get       func() error // nil looks
+	mu        sync.Mutex
+	deadlines map[time.Time]int
+}
+
+func (q *watched) Get(ctx context.Context, id string) (*jobs.Job, jobs.State, error) {
+	until, _ := ctx.Deadline()
+	q.mu.Lock()
+	q.deadlines[until]++
+	q.mu.Unlock()
+	if err := q.get(); err != nil {
+		return nil, jobs.Unknown, err
+	}
+	return q.Queue.Get(ctx, id)
+}
+
+func TestABulkThatCannotBeCheckedIsNotRefused(t *testing.T) {
+	t.Parallel()
+	var away atomic.Bool
+	reports := &watched{deadlines: map[time.Time]int{}, get: func() error {
+		if away.Load() {
+			return jobs.ErrUnavailable
+		}
+		return nil
+	}}
+	s := start(t, redistest.Shared(t), func(o *handlers.Options) {
+		reports.Queue = o.Queues["report"]
+		o.Queues["report"] = reports
+	})
+	made := decode[handlers.Queued](t, s.do("POST", "/api/v1/reports", goodReport).want(t, 202))
+	mail := `{"data":{"type":"email-report","payload":{"reportJobId":"` + made.JobID + `","to":"a@example.com"}}}`
+	body := `{"jobs":[{"data":` + goodJob + `},` + mail + `]}`
+	for _, path := range []string{"/api/v1/jobs/bulk", "/api/v1/jobs/bulk?partial=true"} {
+		before := s.stored()
+		away.Store(true)
+		a := s.do("POST", path, body, "X-API-Key", tenantKey, "Idempotency-Key", path)
+		if p := a.problem(t, 503); len(p.Errors) != 0 || a.header.Get("Retry-After") == "" || s.stored() != before {
+			t.Errorf("%s: %+v, %d stored", path, p, s.stored()-before)
+		}
+		away.Store(false)
+		got := decode[handlers.BulkQueued](t, s.do("POST", path, body, "X-API-Key", tenantKey, "Idempotency-Key", path).want(t, 202))
+		if got.Queued != 2 || got.Rejected != 0 {
+			t.Errorf("%s once Redis is back: %+v", path, got)
+		}
+	}
+}
+
+func TestTheLooksOfABulkShareOneTimeAndEndAtTheFirstFailure(t *testing.T) {
+	t.Parallel()
+	reports := &watched{deadlines: map[time.Time]int{}, get: func() error { return jobs.ErrUnavailable }}
+	s := start(t, redistest.Shared(t), func(o *handlers.Options) { o.Queues["report"] = reports })
+	mails := strings.Repeat(`{"data":{"type":"email-report","payload":{"reportJobId":"r","to":"a@example.com"}}},`, 1000)
+	s.do("POST", "/api/v1/jobs/bulk", `{"jobs":[`+strings.TrimSuffix(mails, ",")+`]}`, "X-API-Key", tenantKey).problem(t, 503)
+	looks := 0
+	for _, n := range reports.deadlines {
+		looks += n
+	}
+	if len(reports.deadlines) != 1 || looks == 1000 {
+		t.Errorf("%d looks until %d different times", looks, len(reports.deadlines))
+	}
 }
 
 func TestABulkHoldsUpToAThousandJobs(t *testing.T) {

@@ -128,6 +128,9 @@ func (a *API) add(ctx context.Context, t *jobType, place string, payload any, o 
 	if err != nil {
 		return nil, err
 	}
+	if err := a.allow(ctx, work); err != nil {
+		return nil, under(place, err)
+	}
 	queue := a.o.Queues[t.queue]
 	if err := a.fit(); err != nil {
 		return nil, cmp.Or(refusal(queue, work), err)
@@ -155,17 +158,12 @@ func refusal(q Adder, work *task) error {
 }
 
 // prepare does everything that can be done without Redis, but for what refusal
-// finds. n is the job's number in its request.
+// finds; allow does the rest. n is the job's number in its request.
 func (a *API) prepare(ctx context.Context, t *jobType, place string, payload any, o *JobOptions, n int) (*task, error) {
 	c := callOf(ctx)
 	name, payload, err := t.read(payload, c.caller)
 	if err != nil {
 		return nil, under(place, err)
-	}
-	if t.allow != nil && c.caller.bound() {
-		if err := t.allow(ctx, payload); err != nil {
-			return nil, under(place, err)
-		}
 	}
 	options, err := o.apply(t.preset)
 	if err != nil {
@@ -177,7 +175,15 @@ func (a *API) prepare(ctx context.Context, t *jobType, place string, payload any
 		}
 	}
 	options.Trace = a.carrier(ctx)
-	return &task{queue: t.queue, name: name, payload: payload, options: options}, nil
+	return &task{queue: t.queue, name: name, payload: payload, options: options, allow: t.allow}, nil
+}
+
+// allow says why the caller may not add a job, which can take a look at Redis.
+func (a *API) allow(ctx context.Context, work *task) error {
+	if work.allow == nil || !callOf(ctx).caller.bound() {
+		return nil
+	}
+	return work.allow(ctx, work.payload)
 }
 
 // fit refuses a job that Redis could lose.

@@ -57,6 +57,7 @@ type task struct {
 	name    string
 	payload any
 	options jobs.Options
+	allow   func(ctx context.Context, payload any) error // of its type
 }
 
 // jobType is a kind of job that can be asked for.

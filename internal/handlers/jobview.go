@@ -138,7 +138,7 @@ func (a *API) find(ctx context.Context, queue, id string) (JobView, error) {
 	switch {
 	case job == nil && err == nil, errors.Is(err, jobs.ErrNotFound):
 		return JobView{}, notFound()
-	case job == nil || errors.Is(err, jobs.ErrUnavailable) || ctx.Err() != nil:
+	case err != nil && (job == nil || errors.Is(err, jobs.ErrUnavailable) || ctx.Err() != nil):
 		return JobView{}, err
 	case err != nil: // what could be read of a damaged record is better than nothing
 		a.log.LogAttrs(ctx, slog.LevelWarn, "job is damaged", slog.String("queue", queue), slog.String("job_id", id), slog.Any("error", err))
