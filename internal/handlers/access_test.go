@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -173,12 +174,29 @@ func TestKeysAreReadOrRefused(t *testing.T) {
 	}
 }
 
+var tokenSecret = strings.Repeat("s", 32)
+
+// withTokens accepts bearer tokens.
+func withTokens(o *handlers.Options) {
+	o.JWT = handlers.JWT{Key: tokenSecret, Issuer: "https://id.example", Audience: "tandem"}
+}
+
+// bearer is a token of ada, who may add and read jobs, with other claims.
+func bearer(t *testing.T, change jwt.MapClaims) string {
+	t.Helper()
+	claims := jwt.MapClaims{"sub": "ada", "iss": "https://id.example", "aud": "tandem", "exp": time.Now().Add(time.Hour).Unix(), "scope": "jobs:write jobs:read"}
+	maps.Copy(claims, change)
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(tokenSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func TestBearerTokensAreCheckedWhole(t *testing.T) {
 	t.Parallel()
-	secret := strings.Repeat("s", 32)
-	s := start(t, redistest.Shared(t), func(o *handlers.Options) {
-		o.JWT = handlers.JWT{Key: secret, Issuer: "https://id.example", Audience: "tandem"}
-	})
+	secret := tokenSecret
+	s := start(t, redistest.Shared(t), withTokens)
 	claims := func(change func(jwt.MapClaims)) jwt.MapClaims {
 		c := jwt.MapClaims{"sub": "ada", "iss": "https://id.example", "aud": "tandem", "exp": time.Now().Add(time.Hour).Unix(), "scope": "openid jobs:read queues:read"}
 		change(c)

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/tandemq/tandem/internal/jobs"
@@ -38,6 +39,10 @@ func (c Caller) May(s Scope) bool { return s == public || slices.Contains(c.Scop
 
 // bound reports whether the caller sees only a part of the jobs.
 func (c Caller) bound() bool { return c.TenantID != "" || c.UserID != "" }
+
+// identity tells callers apart. Two tenants can give their people the same name:
+// a token's subject is unique within one issuer's tenant only.
+func (c Caller) identity() string { return fmt.Sprintf("%q %q %q", c.Name, c.TenantID, c.UserID) }
 
 // anybody is the caller of an API that is open.
 func anybody() Caller { return Caller{Name: "anybody", Scopes: Scopes()} }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -225,6 +226,16 @@ func (h holding) Add(ctx context.Context, name string, payload any, o jobs.Optio
 func (h holding) hold() {
 	h.entered <- struct{}{}
 	<-h.leave
+}
+
+func TestTheRateOfOneTenantIsNotThatOfAnother(t *testing.T) {
+	t.Parallel()
+	s := start(t, redistest.Shared(t), withTokens, func(o *handlers.Options) { o.RateLimit = handlers.Rate{Count: 1, Per: time.Hour} })
+	for _, tenant := range []string{"acme", "other"} { // whose people have the same sub
+		as := []string{"X-API-Key", "", "Authorization", "Bearer " + bearer(t, jwt.MapClaims{"tenant": tenant})}
+		s.do("GET", "/api/v1/jobs/email/x", "", as...).problem(t, 404)
+		s.do("GET", "/api/v1/jobs/email/x", "", as...).problem(t, 429)
+	}
 }
 
 func TestForwardedAddressesOfStrangersAreNotBelieved(t *testing.T) {

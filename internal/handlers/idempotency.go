@@ -74,7 +74,7 @@ func checkKey(values []string) error {
 // another route. Where nobody has to say who they are, the address tells them
 // apart.
 func scopeOf(c *call) string {
-	who := c.caller.Name
+	who := c.caller.identity()
 	if c.route.scope == public {
 		who = "address " + c.client
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tandemq/tandem/internal/handlers"
@@ -71,6 +72,26 @@ func TestAKeyIsItsCallersAndItsRoutesOwn(t *testing.T) {
 	}
 	if len(ids) != 6 || s.stored() != 6 {
 		t.Errorf("%d ids, %d jobs", len(ids), s.stored())
+	}
+}
+
+func TestTokensOfOneSubjectInSeveralTenantsAreSeveralCallers(t *testing.T) {
+	t.Parallel()
+	s := start(t, redistest.Shared(t), withTokens)
+	bindings := []jwt.MapClaims{
+		{}, {"tenant": "acme"}, {"tenant": "evil"}, {"tenant": "acme", "user": "u1"}, {"user": "u1"}, {"user": "acme"},
+		{"sub": `ada" "acme`}, {"tenant": `acme" "u1`},
+	}
+	ids := map[string]bool{}
+	for _, claims := range bindings {
+		token := bearer(t, claims)
+		for range 2 {
+			a := s.do("POST", "/api/v1/emails", goodEmail, "X-API-Key", "", "Authorization", "Bearer "+token, "Idempotency-Key", "shared").want(t, 202)
+			ids[decode[handlers.Queued](t, a).JobID] = true
+		}
+	}
+	if len(ids) != len(bindings) || s.stored() != int64(len(bindings)) {
+		t.Errorf("%d ids and %d jobs of %d callers", len(ids), s.stored(), len(bindings))
 	}
 }
 

@@ -38,7 +38,7 @@ func (a *API) limit(next http.Handler) http.Handler {
 		case c.route != nil && c.route.accounts:
 			limiter = a.accounts
 		case c.caller.Name != "" && !a.o.Open:
-			key = "caller " + c.caller.Name
+			key = "caller " + c.caller.identity()
 		}
 		if limiter == nil || !limiter.OnLimit(w, r, key) {
 			next.ServeHTTP(w, r)
