@@ -149,6 +149,14 @@ func TestTooManyRequestsAreTurnedAway(t *testing.T) {
 	if got := address("203.0.113.8"); got != 400 {
 		t.Errorf("another address: %d", got)
 	}
+	for i, want := range []int{400, 400, 429} { // one subscriber has all of a /64
+		if got := address(fmt.Sprintf("2001:db8:1:2::%d", i)); got != want {
+			t.Errorf("address %d of the network: status %d, want %d", i, got, want)
+		}
+	}
+	if got := address("2001:db8:1:3::1"); got != 400 {
+		t.Errorf("another network: %d", got)
+	}
 	for range 3 { // guessing keys is bounded by address
 		s.do("GET", "/api/v1/queues", "", "X-API-Key", "wrong", "X-Forwarded-For", "203.0.113.9").problem(t, 401)
 	}

@@ -31,14 +31,12 @@ func (a *API) newLimiter(name string, rate Rate) *limiter {
 func (a *API) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := callOf(r.Context())
-		limiter, key := a.callers, "address "+c.client
+		limiter, key := a.callers, a.counted(c)
 		switch {
 		case c.route != nil && c.route.quiet:
 			limiter = nil
 		case c.route != nil && c.route.accounts:
-			limiter = a.accounts
-		case c.caller.Name != "" && !a.o.Open:
-			key = "caller " + c.caller.identity()
+			limiter, key = a.accounts, addressOf(c)
 		}
 		if limiter == nil || !limiter.OnLimit(w, r, key) {
 			next.ServeHTTP(w, r)
@@ -49,6 +47,19 @@ func (a *API) limit(next http.Handler) http.Handler {
 		a.writeProblem(w, r, p)
 	})
 }
+
+// counted is whose requests are counted together: a caller's, or those of an
+// address as long as no caller is known.
+func (a *API) counted(c *call) string {
+	if c.caller.Name == "" || a.o.Open {
+		return addressOf(c)
+	}
+	return "caller " + c.caller.identity()
+}
+
+// addressOf is where a request came from, as far as one subscriber has it: of
+// IPv6 whole networks of 64 bits are given out.
+func addressOf(c *call) string { return "address " + httprate.CanonicalizeIP(c.client) }
 
 // retryAfter is what the limiter said, and at least a second.
 func retryAfter(h http.Header) int {
