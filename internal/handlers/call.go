@@ -9,6 +9,7 @@ type call struct {
 	client    string // the address it came from
 	pattern   string // of the route; "unmatched"
 	route     *route // nil when no route matches
+	waits     bool   // for a job
 	caller    Caller
 	body      []byte // what came, once it was read
 	key       string // the Idempotency-Key

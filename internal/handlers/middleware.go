@@ -131,7 +131,7 @@ func (a *API) finished(r *http.Request, w middleware.WrapResponseWriter, took ti
 	}
 	method := methodLabel(r.Method)
 	a.metrics.requests.WithLabelValues(method, c.pattern, strconv.Itoa(status)).Inc()
-	if c.route == nil || !c.route.stream {
+	if !c.waits {
 		a.metrics.duration.WithLabelValues(method, c.pattern).Observe(took.Seconds())
 	}
 	a.log.LogAttrs(r.Context(), logLevel(c, status), "request",
@@ -265,7 +265,7 @@ func (a *API) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		free := ordinary
 		switch c := callOf(r.Context()); {
-		case c.route != nil && c.route.stream:
+		case c.waits:
 			free = streams
 		case c.route != nil && c.route.body == bulkBody:
 			free = bulks

@@ -182,7 +182,7 @@ func docVerify(a *API, op *huma.Operation) {
 
 func docStream(_ *API, op *huma.Operation) {
 	success(op, "text/event-stream", text())
-	op.Description += " Server-sent events: `job` (the job as GET shows it), `active`, `progress`, `delayed` and so on, and `end` with the job when it is finished. With Last-Event-ID it goes on behind an event, as far as it is remembered."
+	op.Description += " Server-sent events: `job` (the job as GET shows it), `active`, `progress`, `delayed` and so on, and `end` with the job when it is finished. With Last-Event-ID it goes on behind an event, as far as it is remembered. A stream that has lasted five minutes ends; connect again in the same way."
 	op.Parameters = []*huma.Param{
 		pathParam("queue", "The queue that holds the job."), pathParam("id", "The job's id."),
 		{Name: "Last-Event-ID", In: "header", Description: "The id of the last message that was seen.", Schema: text()},

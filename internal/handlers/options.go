@@ -174,10 +174,14 @@ type Options struct {
 	Deadline      time.Duration // for the work of one request; 0 is 1.7 s
 	MaxInFlight   int           // requests at a time; 0 is 1,024
 	MaxBulks      int           // bulk requests at a time, whose bodies are large; 0 is 16
-	MaxStreams    int           // waiting for a job at a time; 0 is 2,048
-	MaxWait       time.Duration // of ?wait=; 0 is 60 s
-	Heartbeat     time.Duration // between signs of life on a stream; 0 is 15 s
 	CountsEvery   time.Duration // how long counts are used; 0 is 1 s
+
+	// Those that wait for a job, by ?wait= or an event stream.
+	MaxStreams     int           // at a time; 0 is 2,048
+	MaxStreamsEach int           // of one caller, or of one address of an open API; 0 is 512
+	MaxWait        time.Duration // of ?wait=; 0 is 60 s
+	Heartbeat      time.Duration // between signs of life on a stream; 0 is 15 s
+	StreamLife     time.Duration // until the client of a stream has to come back; 0 is 5 min
 
 	// Inject adds the trace of a request to the carrier that travels with its
 	// jobs; nil passes on a valid traceparent header.
@@ -195,8 +199,10 @@ func (o *Options) defaults() {
 	orDefault(&o.MaxInFlight, 1024)
 	orDefault(&o.MaxBulks, 16)
 	orDefault(&o.MaxStreams, 2048)
+	orDefault(&o.MaxStreamsEach, 512)
 	orDefault(&o.MaxWait, time.Minute)
 	orDefault(&o.Heartbeat, 15*time.Second)
+	orDefault(&o.StreamLife, 5*time.Minute)
 	orDefault(&o.CountsEvery, time.Second)
 	orDefault(&o.AccountLimit, Rate{20, time.Minute})
 	if o.Logger == nil {

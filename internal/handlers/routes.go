@@ -24,9 +24,11 @@ type route struct {
 	idempotent   bool
 	accounts     bool          // bounded by address and strictly
 	signed       bool          // a signed link will do in place of the scope
-	stream       bool          // waits for a job; counted apart
 	quiet        bool          // logged at debug level, and not rate limited
 	patience     time.Duration // for the whole answer; 0 is the ordinary deadline
+	// waits reports whether a request waits for a job, which is counted apart;
+	// nil is never.
+	waits func(*API, *http.Request) bool
 
 	id, summary string
 	status      int // of success
@@ -55,9 +57,9 @@ func (a *API) routes() []*route {
 		{method: "POST", path: "/api/v1/jobs/bulk", scope: WriteJobs, body: bulkBody, idempotent: true, patience: 30 * time.Second,
 			id: "add-jobs", summary: "Add up to 1,000 jobs", status: 202, add: typed((*API).addBulk)},
 
-		{method: "GET", path: "/api/v1/jobs/{queue}/{id}", scope: ReadJobs, stream: true, patience: a.o.MaxWait + 10*time.Second,
+		{method: "GET", path: "/api/v1/jobs/{queue}/{id}", scope: ReadJobs, waits: whenAsked, patience: a.o.MaxWait + 10*time.Second,
 			id: "get-job", summary: "Look at a job, or wait for it", status: 200, add: typed((*API).getJob)},
-		{method: "GET", path: "/api/v1/jobs/{queue}/{id}/events", scope: ReadJobs, stream: true, patience: time.Minute,
+		{method: "GET", path: "/api/v1/jobs/{queue}/{id}/events", scope: ReadJobs, waits: always, patience: time.Minute,
 			id: "stream-job", summary: "Follow a job until it is finished", status: 200, add: plain((*API).streamJob, docStream)},
 		{method: "GET", path: "/api/v1/artifacts/{id}/download", scope: ReadJobs, signed: true, patience: 30 * time.Minute,
 			id: "download", summary: "Fetch a file that a job made", status: 200, add: plain((*API).download, docDownload)},

@@ -117,7 +117,7 @@ func (a *API) mount() error {
 		return err
 	}
 	a.handler = chain(a.shorten(a.router), a.begin, a.observe, a.secure, a.hosts, a.cors, a.route, crossOrigin, a.bounded,
-		a.identify, a.limit, a.authorise, a.read, a.deadline, a.idempotent)
+		a.identify, a.limit, a.authorise, a.share, a.read, a.deadline, a.idempotent)
 	return nil
 }
 
@@ -137,6 +137,7 @@ func (a *API) route(next http.Handler) http.Handler {
 		c := callOf(outer)
 		if c.route = a.lookup(r.Method, r); c.route != nil {
 			c.pattern = c.route.path
+			c.waits = c.route.waits != nil && c.route.waits(a, r)
 		}
 		if r.Method == http.MethodHead && c.route != nil {
 			r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, getContext(a.router)))

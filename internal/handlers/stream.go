@@ -27,7 +27,7 @@ type streamEvent struct {
 }
 
 // streamJob tells what happens to a job, as server-sent events, until it is
-// finished:
+// finished or Options.StreamLife is over:
 //
 //	event: job       the job as GET shows it: at the beginning, and whenever
 //	                 events were missed
@@ -78,10 +78,11 @@ func (s *stream) run(watch *watch, view JobView) error {
 	}
 	s.api.metrics.waiting.Inc()
 	defer s.api.metrics.waiting.Dec()
-	heartbeat := time.NewTicker(s.api.o.Heartbeat)
+	heartbeat, over := time.NewTicker(s.api.o.Heartbeat), time.NewTimer(s.api.o.StreamLife)
 	defer heartbeat.Stop()
+	defer over.Stop()
 	for {
-		if err := s.step(watch, heartbeat.C); err != nil {
+		if err := s.step(watch, heartbeat.C, over.C); err != nil {
 			return err
 		}
 	}
@@ -101,18 +102,26 @@ func (s *stream) begin(view JobView) error {
 	return s.show(view)
 }
 
-func (s *stream) step(watch *watch, heartbeat <-chan time.Time) error {
+func (s *stream) step(watch *watch, heartbeat, over <-chan time.Time) error {
 	select {
 	case e := <-watch.events:
 		return s.event(e)
 	case <-heartbeat:
 		return s.write(": still here\n\n")
+	case <-over:
+		return s.leave()
 	case <-s.api.watchers.stopping:
-		_ = s.write("retry: 1000\n\n")
-		return errStreamEnds
+		return s.leave()
 	case <-s.r.Context().Done():
 		return s.r.Context().Err()
 	}
+}
+
+// leave ends a stream whose job goes on: the client is to come back in a second,
+// with the id of the last event that it saw.
+func (s *stream) leave() error {
+	_ = s.write("retry: 1000\n\n")
+	return errStreamEnds
 }
 
 // event passes an event on. After one that may have been the last, the job

@@ -340,8 +340,55 @@ func TestStreamsBeyondTheirNumberAreRefused(t *testing.T) {
 	queued := decode[handlers.Queued](t, s.do("POST", "/api/v1/emails", goodEmail).want(t, 202))
 	c := s.stream(queued.StatusURL)
 	c.next("job")
-	s.do("GET", queued.StatusURL+"/events", "").problem(t, 503)
-	s.do("POST", "/api/v1/emails", goodEmail).want(t, 202) // others are not in the way
+	for _, more := range []string{"/events", "?wait=1s", "?wait=1"} {
+		s.do("GET", queued.StatusURL+more, "").problem(t, 503)
+	}
+	for _, plain := range []string{"", "?wait=0", "?wait="} { // others are not in the way
+		s.do("GET", queued.StatusURL+plain, "").want(t, 200)
+	}
+	s.do("POST", "/api/v1/emails", goodEmail).want(t, 202)
+}
+
+func TestOneCallerTakesNoMoreThanItsShareOfTheStreams(t *testing.T) {
+	t.Parallel()
+	s := start(t, redistest.Shared(t), withTokens, func(o *handlers.Options) { o.MaxStreamsEach = 1 })
+	queued := decode[handlers.Queued](t, s.do("POST", "/api/v1/emails", goodEmail).want(t, 202))
+	c := s.stream(queued.StatusURL)
+	c.next("job")
+	for _, more := range []string{"/events", "?wait=1s"} {
+		a := s.do("GET", queued.StatusURL+more, "")
+		if p := a.problem(t, 429); p.Type != "/docs#rate-limited" || a.header.Get("Retry-After") == "" {
+			t.Errorf("%+v %v", p, a.header)
+		}
+	}
+	s.do("GET", queued.StatusURL, "").want(t, 200)
+	for _, other := range [][]string{{"X-API-Key", readKey}, {"X-API-Key", "", "Authorization", "Bearer " + bearer(t, nil)}} {
+		s.do("GET", queued.StatusURL+"?wait=1ms", "", other...).want(t, 200)
+	}
+	if err := s.admin["email"].Remove(t.Context(), queued.JobID, false); err != nil {
+		t.Fatal(err)
+	}
+	c.next("end") // its place is free again
+	c.ends()
+	s.do("GET", queued.StatusURL+"?wait=1ms", "").problem(t, 404)
+}
+
+func TestAStreamEndsAfterAWhileAndIsTakenUpAgain(t *testing.T) {
+	t.Parallel()
+	s := start(t, redistest.Shared(t), func(o *handlers.Options) { o.StreamLife = 200 * time.Millisecond })
+	queued := decode[handlers.Queued](t, s.do("POST", "/api/v1/emails", goodEmail).want(t, 202))
+	c := s.stream(queued.StatusURL)
+	c.next("job")
+	last := ""
+	for c.lines.Scan() {
+		if text := c.lines.Text(); text != "" {
+			last = text
+		}
+	}
+	if err := c.lines.Err(); err != nil || last != "retry: 1000" {
+		t.Errorf("the stream ended with %q, %v", last, err)
+	}
+	s.stream(queued.StatusURL).next("job")
 }
 
 func TestCountsAreReadOnceForAllWhoAsk(t *testing.T) {
