@@ -6,7 +6,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/tandemq/tandem/internal/store"
 )
@@ -107,9 +106,11 @@ func attachment(filename string) string {
 	return "attachment; filename*=utf-8''" + url.PathEscape(filename)
 }
 
-// record writes down who did what. What cannot be recorded is not done.
+// record writes down who did what. What cannot be recorded is not done. Parts of
+// a file are recorded each: a Range header says nothing about what was fetched
+// before, and not surely what will be sent.
 func (a *API) record(r *http.Request, action, target string) error {
-	if a.o.Audit == nil || r.Method == http.MethodHead || continues(r) {
+	if a.o.Audit == nil || r.Method == http.MethodHead {
 		return nil
 	}
 	c := callOf(r.Context())
@@ -124,13 +125,6 @@ func (a *API) record(r *http.Request, action, target string) error {
 		return &databaseError{fmt.Errorf("audit: %w", err)}
 	}
 	return nil
-}
-
-// continues reports whether a request is for a later part of a file, whose first
-// one was recorded.
-func continues(r *http.Request) bool {
-	ranges := r.Header.Get("Range")
-	return ranges != "" && !strings.HasPrefix(ranges, "bytes=0-")
 }
 
 // rangeAnswer turns the text with which http.ServeContent refuses a range into a

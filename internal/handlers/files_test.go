@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,35 @@ func TestASignedLinkFetchesTheFile(t *testing.T) {
 	etag := a.header.Get("ETag")
 	s.do("GET", link, "", "If-None-Match", etag).want(t, 304)
 	s.do("GET", link, "", "If-Match", `"other"`).problem(t, 412)
+}
+
+func TestEveryDownloadIsAudited(t *testing.T) {
+	t.Parallel()
+	s := start(t, redistest.Shared(t))
+	headers := [][]string{
+		nil, {"Range", "bytes=0-"}, {"Range", "bytes=1-"}, {"Range", "bytes=-99999999999"}, {"Range", "bytes= 0-"},
+		{"Range", "bytes=5-", "If-Range", `"another"`}, {"Range", "lines=1-"},
+	}
+	for i, header := range headers {
+		id := fmt.Sprintf("a%d", i)
+		s.do("GET", s.file(id), "", header...)
+		if got := s.audited(); got != "full artifact.download "+id {
+			t.Errorf("with %v: audited %q", header, got)
+		}
+		if s.do("HEAD", "/api/v1/artifacts/"+id+"/download", ""); s.audits() != i+1 {
+			t.Errorf("%d entries after %d downloads", s.audits(), i+1)
+		}
+	}
+}
+
+// audits is how many entries the audit log has.
+func (s *service) audits() int {
+	s.t.Helper()
+	entries, err := store.NewAudit(s.db).Latest(s.t.Context(), store.AuditEntry{}, 100)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return len(entries)
 }
 
 // audited is the latest entry of the audit log.
