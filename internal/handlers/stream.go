@@ -64,7 +64,14 @@ type stream struct {
 	queue, id string
 	view      JobView // as it was sent last
 	last      string  // id of the latest event that was sent
+
+	// While Redis does not answer, the look that an event asks for is owed.
+	owed  jobs.Event
+	again <-chan time.Time // when to try it; nil when none is owed
 }
+
+// lookAgain is how soon a look at a job is tried again.
+const lookAgain = time.Second
 
 var errStreamEnds = errors.New("the stream has ended")
 
@@ -106,6 +113,8 @@ func (s *stream) step(watch *watch, heartbeat, over <-chan time.Time) error {
 	select {
 	case e := <-watch.events:
 		return s.event(e)
+	case <-s.again:
+		return s.look(s.owed)
 	case <-heartbeat:
 		return s.write(": still here\n\n")
 	case <-over:
@@ -135,14 +144,21 @@ func (s *stream) event(e jobs.Event) error {
 	if !decides(e.Type) {
 		return nil
 	}
+	return s.look(e)
+}
+
+// look shows the job as it is after an event.
+func (s *stream) look(e jobs.Event) error {
 	view, err := s.api.after(s.r.Context(), s.view, e)
 	if err != nil && problemOf(err).Status == http.StatusNotFound {
 		_ = s.send(endID, "end", streamEvent{JobID: s.id, Queue: s.queue, Status: "removed"})
 		return errStreamEnds
 	}
-	if err != nil {
-		return nil // Redis is away: the next event, or its return, brings another look
+	if err != nil { // no other event may come: this one can have been the last
+		s.owed, s.again = e, time.After(lookAgain)
+		return nil
 	}
+	s.again = nil
 	return s.show(view)
 }
 

@@ -320,6 +320,37 @@ func TestAStreamShowsSignsOfLife(t *testing.T) {
 	}
 }
 
+func TestAStreamEndsAlthoughRedisFailedAtTheEndOfTheJob(t *testing.T) {
+	t.Parallel()
+	var away atomic.Bool
+	failed := make(chan struct{}, 100)
+	reports := &watched{deadlines: map[time.Time]int{}, get: func() error {
+		if !away.Load() {
+			return nil
+		}
+		failed <- struct{}{}
+		return jobs.ErrUnavailable
+	}}
+	s := start(t, redistest.Shared(t), func(o *handlers.Options) {
+		reports.Queue = o.Queues["report"]
+		o.Queues["report"] = reports
+	})
+	queued := decode[handlers.Queued](t, s.do("POST", "/api/v1/reports", goodReport).want(t, 202))
+	c := s.stream(queued.StatusURL)
+	c.next("job")
+	away.Store(true)
+	w := s.work("report")
+	w.take()
+	w.finish <- nil
+	c.next("completed")
+	<-failed // the look that follows
+	away.Store(false)
+	if view := c.next("end"); view["status"] != "completed" {
+		t.Errorf("end %v", view)
+	}
+	c.ends()
+}
+
 func TestAJobThatIsRemovedEndsTheStream(t *testing.T) {
 	t.Parallel()
 	s := start(t, redistest.Shared(t))
