@@ -63,7 +63,7 @@ func (a *API) addBulk(ctx context.Context, in *struct {
 	Partial bool `query:"partial" doc:"Add the good ones although others are not; otherwise it is all or nothing."`
 	Body    BulkRequest
 }) (*bulkOutput, error) {
-	b := bulk{api: a, tasks: make([]*bulkTask, len(in.Body.Jobs)), results: make([]BulkResult, len(in.Body.Jobs))}
+	b := bulk{api: a, tasks: make([]*task, len(in.Body.Jobs)), results: make([]BulkResult, len(in.Body.Jobs))}
 	for i, raw := range in.Body.Jobs {
 		b.prepare(ctx, i, raw)
 	}
@@ -88,17 +88,11 @@ func (a *API) addBulk(ctx context.Context, in *struct {
 // bulk is a request that adds many jobs, while it is worked on.
 type bulk struct {
 	api     *API
-	tasks   []*bulkTask // nil for one that was refused
+	tasks   []*task // nil for one that was refused
 	results []BulkResult
 }
 
-type bulkTask struct {
-	task
-	ownID bool // its request named the id
-}
-
 func (b *bulk) prepare(ctx context.Context, i int, raw json.RawMessage) {
-	b.results[i].Index = i
 	work, err := b.read(ctx, i, raw)
 	if err != nil {
 		b.reject(i, err)
@@ -107,7 +101,7 @@ func (b *bulk) prepare(ctx context.Context, i int, raw json.RawMessage) {
 	b.tasks[i] = work
 }
 
-func (b *bulk) read(ctx context.Context, i int, raw json.RawMessage) (*bulkTask, error) {
+func (b *bulk) read(ctx context.Context, i int, raw json.RawMessage) (*task, error) {
 	a := b.api
 	if err := a.checkSchema(a.bulkSchema, raw); err != nil {
 		return nil, err
@@ -131,15 +125,39 @@ func (b *bulk) read(ctx context.Context, i int, raw json.RawMessage) (*bulkTask,
 	if err := refusal(a.o.Queues[t.queue], work); err != nil {
 		return nil, err
 	}
-	return &bulkTask{*work, job.Options != nil && job.Options.JobID != ""}, nil
+	return work, nil
+}
+
+// allow refuses the jobs that their caller may not add.
+func (b *bulk) allow(ctx context.Context) error {
+	return b.look(ctx, func(ctx context.Context, i int) error {
+		if err := b.api.allow(ctx, b.tasks[i]); err != nil {
+			return under("data.payload", err)
+		}
+		return b.api.claim(ctx, b.tasks[i])
+	})
+}
+
+// claim refuses the jobs whose id somebody else took since allow.
+func (b *bulk) claim(ctx context.Context) error {
+	return b.look(ctx, func(ctx context.Context, i int) error {
+		if !b.results[i].Duplicate {
+			return nil
+		}
+		return b.api.claim(ctx, b.tasks[i])
+	})
 }
 
 // lookups is how many jobs of a bulk are looked up at a time.
 const lookups = 16
 
-// allow refuses the jobs that their caller may not add. The first answer that
-// does not come ends the request: what could not be looked up was not refused.
-func (b *bulk) allow(ctx context.Context) error {
+// look has each job of a bound caller looked at, and rejects it for the error
+// that this gives. The first answer that does not come ends the request: what
+// could not be looked up was not refused.
+func (b *bulk) look(ctx context.Context, at func(ctx context.Context, i int) error) error {
+	if !callOf(ctx).caller.bound() {
+		return nil
+	}
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(lookups)
 	for i, t := range b.tasks {
@@ -150,11 +168,10 @@ func (b *bulk) allow(ctx context.Context) error {
 			continue
 		}
 		all.Go(func() error {
-			err := under("data.payload", b.api.allow(ctx, &t.task))
+			err := at(ctx, i)
 			if err == nil || problemOf(err).Status >= http.StatusInternalServerError {
 				return err
 			}
-			b.tasks[i] = nil
 			b.reject(i, err)
 			return nil
 		})
@@ -163,11 +180,15 @@ func (b *bulk) allow(ctx context.Context) error {
 }
 
 func (b *bulk) reject(i int, err error) {
-	b.results[i].Status = "rejected"
-	b.results[i].Errors = fieldErrors(err)
-	if len(b.results[i].Errors) == 0 {
-		b.results[i].Errors = []FieldError{{"data", problemOf(err).Detail}}
+	fields := fieldErrors(err)
+	if p := problemOf(err); len(fields) == 0 {
+		fields = p.Errors
+		if len(fields) == 0 {
+			fields = []FieldError{{"data", p.Detail}}
+		}
 	}
+	b.tasks[i] = nil
+	b.results[i] = BulkResult{Index: i, Status: "rejected", Errors: fields}
 }
 
 // refused says why nothing is to be added: one job is bad, or with partial all
@@ -203,7 +224,11 @@ func (b *bulk) store(ctx context.Context) error {
 	for _, queue := range slices.Sorted(maps.Keys(groups)) {
 		failed = append(failed, b.storeIn(ctx, queue, groups[queue]))
 	}
-	if err := errors.Join(failed...); err != nil {
+	err := errors.Join(failed...)
+	if err == nil {
+		err = b.claim(ctx)
+	}
+	if err != nil {
 		if errors.Is(err, jobs.ErrInvalid) || errors.Is(err, jobs.ErrTooLarge) {
 			return err
 		}

@@ -117,6 +117,63 @@ func TestAnOwnJobIDAddsOneJob(t *testing.T) {
 	}
 }
 
+func TestAnIDThatAnotherTenantsJobHasIsRefused(t *testing.T) {
+	t.Parallel()
+	s := start(t, redistest.Shared(t), func(o *handlers.Options) { o.APIKeys = append(o.APIKeys, "evil:"+evilKey+":tenant=evil") })
+	body := strings.TrimSuffix(goodEmail, "}") + `,"options":{"jobId":"invoice-1"}}`
+	bulk := `{"jobs":[{"data":` + goodJob + `},{"data":` + goodJob + `,"options":{"jobId":"invoice-1"}}]}`
+	s.do("POST", "/api/v1/emails", body, "X-API-Key", tenantKey).want(t, 202)
+
+	p := s.do("POST", "/api/v1/emails", body, "X-API-Key", evilKey).problem(t, 409)
+	if p.Type != "/docs#id-taken" || fields(p) != "options.jobId" {
+		t.Errorf("%+v", p)
+	}
+	p = s.do("POST", "/api/v1/jobs/bulk", bulk, "X-API-Key", evilKey).problem(t, 422)
+	if fields(p) != "jobs[1].options.jobId" || s.stored() != 1 {
+		t.Errorf("%+v, %d stored", p, s.stored())
+	}
+	got := decode[handlers.BulkQueued](t, s.do("POST", "/api/v1/jobs/bulk?partial=true", bulk, "X-API-Key", evilKey).want(t, 202))
+	if got.Queued != 1 || got.Rejected != 1 || got.Results[1].Errors[0].Field != "options.jobId" || got.Results[1].StatusURL != "" || s.stored() != 2 {
+		t.Errorf("%+v, %d stored", got, s.stored())
+	}
+
+	for _, key := range []string{tenantKey, fullKey} { // whose job it is, and who sees all
+		again := decode[handlers.Queued](t, s.do("POST", "/api/v1/emails", body, "X-API-Key", key).want(t, 202))
+		many := decode[handlers.BulkQueued](t, s.do("POST", "/api/v1/jobs/bulk", bulk, "X-API-Key", key).want(t, 202))
+		if !again.Duplicate || !many.Results[1].Duplicate || many.Queued != 2 {
+			t.Errorf("%+v, %+v", again, many)
+		}
+	}
+}
+
+// overtaken is a queue in which somebody else takes an id at the last moment.
+type overtaken struct {
+	handlers.Queue
+	first func()
+}
+
+func (q overtaken) AddBulk(ctx context.Context, items []handlers.Item) ([]handlers.Added, error) {
+	q.first()
+	return q.Queue.AddBulk(ctx, items)
+}
+
+func TestAnIDThatIsTakenWhileABulkIsAddedIsRefusedToo(t *testing.T) {
+	t.Parallel()
+	var s *service
+	s = start(t, redistest.Shared(t), func(o *handlers.Options) {
+		o.Queues["email"] = overtaken{o.Queues["email"], func() {
+			if a, err := s.ask("POST", "/api/v1/emails", strings.TrimSuffix(goodEmail, "}")+`,"options":{"jobId":"invoice-1"}}`); err != nil || a.status != 202 {
+				t.Error(a, err)
+			}
+		}}
+	})
+	bulk := `{"jobs":[{"data":` + goodJob + `},{"data":` + goodJob + `,"options":{"jobId":"invoice-1"}}]}`
+	got := decode[handlers.BulkQueued](t, s.do("POST", "/api/v1/jobs/bulk", bulk, "X-API-Key", tenantKey).want(t, 202))
+	if got.Queued != 1 || got.Results[0].Status != "queued" || got.Results[1].Status != "rejected" || s.stored() != 2 {
+		t.Errorf("%+v, %d stored", got, s.stored())
+	}
+}
+
 func TestABulkIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	s := start(t, redistest.Shared(t))

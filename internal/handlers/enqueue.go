@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -144,11 +145,17 @@ func (a *API) add(ctx context.Context, t *jobType, place string, payload any, o 
 	if err != nil {
 		return nil, fmt.Errorf("add job: %w", err)
 	}
+	duplicate := added.Existed && work.ownID
+	if duplicate {
+		if err := a.claim(ctx, work); err != nil {
+			return nil, err
+		}
+	}
 	a.metrics.accepted.WithLabelValues(t.queue).Inc()
 	where := jobURL(t.queue, added.ID)
 	return &queuedOutput{Location: where, Body: Queued{
 		Message: t.message, JobID: added.ID, Queue: t.queue, StatusURL: where,
-		Duplicate: added.Existed && o != nil && o.JobID != "",
+		Duplicate: duplicate,
 	}}, nil
 }
 
@@ -169,13 +176,14 @@ func (a *API) prepare(ctx context.Context, t *jobType, place string, payload any
 	if err != nil {
 		return nil, under("options", err)
 	}
-	if options.ID == "" {
+	ownID := options.ID != ""
+	if !ownID {
 		if options.ID, err = jobID(c, n); err != nil {
 			return nil, fmt.Errorf("job id: %w", err)
 		}
 	}
 	options.Trace = a.carrier(ctx)
-	return &task{queue: t.queue, name: name, payload: payload, options: options, allow: t.allow}, nil
+	return &task{queue: t.queue, name: name, payload: payload, options: options, ownID: ownID, allow: t.allow}, nil
 }
 
 // allow says why the caller may not add a job, which can take a look at Redis.
@@ -184,6 +192,25 @@ func (a *API) allow(ctx context.Context, work *task) error {
 		return nil
 	}
 	return work.allow(ctx, work.payload)
+}
+
+// claim says why a job that has the id of an own jobId cannot stand for the one
+// that was asked for: ids are shared by all callers of a queue, and the job is
+// one that this caller may not see. A job that is gone is nobody's.
+func (a *API) claim(ctx context.Context, work *task) error {
+	c := callOf(ctx).caller
+	if !work.ownID || !c.bound() {
+		return nil
+	}
+	job, _, err := a.job(ctx, work.queue, work.options.ID)
+	switch {
+	case err != nil && problemOf(err).Status == http.StatusNotFound:
+		return nil
+	case err != nil || c.sees(job):
+		return err
+	}
+	return problem("id-taken", "A job that is not yours has this id, so nothing was stored.",
+		FieldError{"options.jobId", "is taken: choose another id; nothing was stored"})
 }
 
 // fit refuses a job that Redis could lose.

@@ -40,6 +40,7 @@ const (
 	readKey   = "read-secret-0123456789"
 	tenantKey = "tenant-secret-0123456789"
 	userKey   = "user-secret-0123456789"
+	evilKey   = "evil-secret-0123456789" // known where a test says so
 )
 
 func apiKeys() []string {

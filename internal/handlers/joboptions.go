@@ -22,7 +22,7 @@ type JobOptions struct {
 	Delay       int64       `json:"delay,omitempty" minimum:"0" maximum:"315360000000" doc:"Start after so many ms. Not together with runAt."`
 	RunAt       *time.Time  `json:"runAt,omitempty" doc:"Start at this time (RFC 3339); one that is over means now."`
 	Timeout     int64       `json:"timeout,omitempty" minimum:"1" maximum:"86400000" doc:"How long one attempt may take, in ms."`
-	JobID       string      `json:"jobId,omitempty" maxLength:"128" doc:"An id of your own: a second job under it is not added. Letters, digits and . _ ~ @ -, and not digits only."`
+	JobID       string      `json:"jobId,omitempty" maxLength:"128" doc:"An id of your own: a second job under it is not added. All callers of a queue share its ids. Letters, digits and . _ ~ @ -, and not digits only."`
 }
 
 // JobBackoff is the delay between attempts.

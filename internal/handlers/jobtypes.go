@@ -57,6 +57,7 @@ type task struct {
 	name    string
 	payload any
 	options jobs.Options
+	ownID   bool                                         // its request named the id
 	allow   func(ctx context.Context, payload any) error // of its type
 }
 

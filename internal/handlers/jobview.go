@@ -128,25 +128,33 @@ func parseWait(text string, limit time.Duration) (time.Duration, error) {
 
 // find reads a job that the caller may see.
 func (a *API) find(ctx context.Context, queue, id string) (JobView, error) {
-	q, ok := a.o.Queues[queue]
-	if !ok {
+	if _, ok := a.o.Queues[queue]; !ok {
 		return JobView{}, problem("not-found", "There is no such queue.")
 	}
-	ctx, cancel := a.budget(ctx)
-	defer cancel()
-	job, state, err := q.Get(ctx, id)
-	switch {
-	case job == nil && err == nil, errors.Is(err, jobs.ErrNotFound):
-		return JobView{}, notFound()
-	case err != nil && (job == nil || errors.Is(err, jobs.ErrUnavailable) || ctx.Err() != nil):
+	job, state, err := a.job(ctx, queue, id)
+	if err != nil {
 		return JobView{}, err
-	case err != nil: // what could be read of a damaged record is better than nothing
-		a.log.LogAttrs(ctx, slog.LevelWarn, "job is damaged", slog.String("queue", queue), slog.String("job_id", id), slog.Any("error", err))
 	}
 	if !callOf(ctx).caller.sees(job) {
 		return JobView{}, notFound()
 	}
 	return viewOf(job, state), nil
+}
+
+// job reads a job, whosever it is.
+func (a *API) job(ctx context.Context, queue, id string) (*jobs.Job, jobs.State, error) {
+	ctx, cancel := a.budget(ctx)
+	defer cancel()
+	job, state, err := a.o.Queues[queue].Get(ctx, id)
+	switch {
+	case job == nil && err == nil, errors.Is(err, jobs.ErrNotFound):
+		return nil, "", notFound()
+	case err != nil && (job == nil || errors.Is(err, jobs.ErrUnavailable) || ctx.Err() != nil):
+		return nil, "", err
+	case err != nil: // what could be read of a damaged record is better than nothing
+		a.log.LogAttrs(ctx, slog.LevelWarn, "job is damaged", slog.String("queue", queue), slog.String("job_id", id), slog.Any("error", err))
+	}
+	return job, state, nil
 }
 
 func notFound() error {

@@ -59,6 +59,7 @@ var kinds = []kind{
 	{"method-not-allowed", "Method not allowed", 405, "The address is known, the method is not among those in the Allow header."},
 	{"timeout", "Request timeout", 408, "The body did not arrive in time."},
 	{"in-flight", "Request in flight", 409, "A request with the same Idempotency-Key is being worked on. Ask again after Retry-After seconds."},
+	{"id-taken", "Job id taken", 409, "A job that is not the caller's has the jobId. Nothing was stored; choose another id."},
 	{"gone", "Gone", 410, "The link or the file was there and is not any more."},
 	{"precondition", "Precondition failed", 412, "The file is not the one that If-Match names."},
 	{"too-large", "Content too large", 413, "The body, or the data of a job, is over the limit."},
