@@ -52,6 +52,15 @@ func TestAnOpenAPIDoesNotStartInProduction(t *testing.T) {
 	}
 }
 
+func TestAKeyThatBindsNobodyIsAMistakeOfTheConfiguration(t *testing.T) {
+	env := development(t)
+	env["API_KEYS"] = "acme:a-secret-of-some-length:tenant="
+	run := boottest.Start(t, program(), env)
+	if code := run.Code(); code != 2 || !strings.Contains(run.Output(), "API_KEYS") || strings.Contains(run.Output(), "a-secret") {
+		t.Errorf("exit code %d:\n%s", code, run.Output())
+	}
+}
+
 func TestMigrateEndsByItself(t *testing.T) {
 	env := development(t)
 	run := boottest.Start(t, program(), env, "migrate")

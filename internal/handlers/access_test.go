@@ -162,7 +162,9 @@ func TestKeysAreReadOrRefused(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "a-secret-of-some-length", ":a-secret-of-some-length", "a b:a-secret-of-some-length", "x:short", "x:sha256=12",
-		"x:a-secret-of-some-length:jobs:delete", "x:a-secret-of-some-length:queues:read+tenant=acme"} {
+		"x:a-secret-of-some-length:jobs:delete", "x:a-secret-of-some-length:queues:read+tenant=acme",
+		"x:a-secret-of-some-length:tenant=", "x:a-secret-of-some-length:tenant", "x:a-secret-of-some-length:jobs:read+tenant=acme+user=",
+		"x:a-secret-of-some-length:tenant=acme+tenant=other"} {
 		if _, err := handlers.ParseKeys([]string{text}); err == nil {
 			t.Errorf("%q is accepted", text)
 		} else if strings.Contains(err.Error(), "a-secret-of-some-length") {
@@ -217,6 +219,10 @@ func TestBearerTokensAreCheckedWhole(t *testing.T) {
 		{"good", sign(jwt.SigningMethodHS256, []byte(secret), claims(func(jwt.MapClaims) {})), 200},
 		{"without the scope", sign(jwt.SigningMethodHS256, []byte(secret), claims(func(c jwt.MapClaims) { c["scope"] = "jobs:read" })), 403},
 		{"bound, so without queues", sign(jwt.SigningMethodHS256, []byte(secret), claims(func(c jwt.MapClaims) { c["tenant"] = "acme" })), 403},
+		{"bound to an empty tenant", sign(jwt.SigningMethodHS256, []byte(secret), claims(func(c jwt.MapClaims) { c["tenant"] = "" })), 401},
+		{"bound to no tenant", sign(jwt.SigningMethodHS256, []byte(secret), claims(func(c jwt.MapClaims) { c["tenant"] = nil })), 401},
+		{"bound to an empty user", sign(jwt.SigningMethodHS256, []byte(secret), claims(func(c jwt.MapClaims) { c["user"] = "" })), 401},
+		{"bound to what is no name", sign(jwt.SigningMethodHS256, []byte(secret), claims(func(c jwt.MapClaims) { c["user"] = []string{"u1"} })), 401},
 		{"expired", sign(jwt.SigningMethodHS256, []byte(secret), claims(func(c jwt.MapClaims) { c["exp"] = time.Now().Add(-time.Hour).Unix() })), 401},
 		{"without an end", sign(jwt.SigningMethodHS256, []byte(secret), claims(func(c jwt.MapClaims) { delete(c, "exp") })), 401},
 		{"of another issuer", sign(jwt.SigningMethodHS256, []byte(secret), claims(func(c jwt.MapClaims) { c["iss"] = "https://evil.example" })), 401},

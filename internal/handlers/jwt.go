@@ -3,6 +3,7 @@ package handlers
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,7 +14,8 @@ import (
 
 // JWT says which bearer tokens are accepted. A token names its caller as sub,
 // its scopes as scope (with spaces between them), and may be bound by tenant and
-// user. It needs an expiry.
+// user. It needs an expiry. A bound that is empty is no bound, and the token is
+// refused.
 type JWT struct {
 	Key      string // a secret of 32 bytes or more (HS256), or a public key in PEM
 	Issuer   string // the iss that is needed
@@ -22,9 +24,26 @@ type JWT struct {
 
 type claims struct {
 	jwt.RegisteredClaims
-	Scope    string `json:"scope"`
-	TenantID string `json:"tenant"`
-	UserID   string `json:"user"`
+	Scope    string  `json:"scope"`
+	TenantID binding `json:"tenant"`
+	UserID   binding `json:"user"`
+}
+
+// binding is a claim that binds its caller; one that a token does not have is "".
+type binding string
+
+// UnmarshalJSON refuses a claim that is there and names nobody: without a bound,
+// its caller would see the jobs of everybody.
+func (b *binding) UnmarshalJSON(text []byte) error {
+	var id string
+	if err := json.Unmarshal(text, &id); err != nil {
+		return err
+	}
+	if id == "" {
+		return errors.New("a claim that binds its caller is empty")
+	}
+	*b = binding(id)
+	return nil
 }
 
 // tokens checks bearer tokens. A nil one accepts none.
@@ -83,7 +102,7 @@ func (t *tokens) caller(text string) (Caller, error) {
 	if c.Subject == "" || len(c.Subject) > 128 {
 		return Caller{}, errors.New("bearer token: its subject must have from 1 to 128 bytes")
 	}
-	caller := Caller{Name: "jwt:" + plainSubject(c.Subject), TenantID: c.TenantID, UserID: c.UserID}
+	caller := Caller{Name: "jwt:" + plainSubject(c.Subject), TenantID: string(c.TenantID), UserID: string(c.UserID)}
 	for _, word := range strings.Fields(c.Scope) {
 		caller.Scopes = append(caller.Scopes, Scope(word))
 	}

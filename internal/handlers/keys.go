@@ -28,7 +28,8 @@ var keyName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 //	name:sha256=HEX:…            the secret's SHA-256 in place of the secret
 //
 // Without scopes a key may add and read jobs, and read queues unless it is bound
-// to a tenant or a user. A secret has 16 bytes or more and no colon. Every
+// to a tenant or a user. A tenant or user without a name is a mistake, and not a
+// key that is bound to nobody. A secret has 16 bytes or more and no colon. Every
 // mistake is reported, without the secret.
 func ParseKeys(texts []string) ([]Key, error) {
 	var keys []Key
@@ -80,13 +81,14 @@ func hashOf(secret string) (hash [sha256.Size]byte, err error) {
 func parseScopes(name, text string) (Caller, error) {
 	c := Caller{Name: name}
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("+| ", r) }) {
-		switch key, value, _ := strings.Cut(word, "="); key {
-		case "tenant":
-			c.TenantID = value
-		case "user":
-			c.UserID = value
-		default:
+		key, value, _ := strings.Cut(word, "=")
+		switch bind := map[string]*string{"tenant": &c.TenantID, "user": &c.UserID}[key]; {
+		case bind == nil:
 			c.Scopes = append(c.Scopes, Scope(word))
+		case value == "" || *bind != "":
+			return c, fmt.Errorf("must name one %s, as %s=ID", key, key)
+		default:
+			*bind = value
 		}
 	}
 	if len(c.Scopes) == 0 {
