@@ -130,6 +130,20 @@ func TestABoundCallerSeesAndAddsTheirOwn(t *testing.T) {
 	}
 }
 
+func TestACallerOfNoTenantGetsNoTenantsReport(t *testing.T) {
+	t.Parallel()
+	const soloKey = "solo-secret-0123456789"
+	s := start(t, redistest.Shared(t), func(o *handlers.Options) { o.APIKeys = append(o.APIKeys, "solo:"+soloKey+":user=ada") })
+	s.do("POST", "/api/v1/reports", goodReport, "X-API-Key", soloKey).problem(t, 403)
+	s.do("POST", "/api/v1/jobs", `{"type":"report","payload":`+goodReport+`}`, "X-API-Key", soloKey).problem(t, 403)
+	s.do("POST", "/api/v1/jobs/bulk", `{"jobs":[{"data":{"type":"report","payload":`+goodReport+`}}]}`, "X-API-Key", soloKey).problem(t, 422)
+	s.do("POST", "/api/v1/exports", goodExport, "X-API-Key", soloKey).want(t, 202)
+	s.do("POST", "/api/v1/reports", goodReport, "X-API-Key", userKey).want(t, 202) // of acme
+	if n := s.stored(); n != 2 {
+		t.Errorf("%d stored", n)
+	}
+}
+
 func TestABoundCallerMailsTheirOwnReportsOnly(t *testing.T) {
 	t.Parallel()
 	s := start(t, redistest.Shared(t))

@@ -60,9 +60,13 @@ func (c Caller) check() error {
 	return nil
 }
 
-// mayTenant says why a caller cannot act for a tenant; nil if they can.
+// mayTenant says why a caller cannot act for a tenant; nil if they can. Who is
+// bound to a user and to no tenant has none to act for.
 func (c Caller) mayTenant(id string) error {
-	if c.TenantID != "" && c.TenantID != id {
+	switch {
+	case c.TenantID == "" && c.UserID != "":
+		return problem("forbidden", "The caller is bound to a user and to no tenant.")
+	case c.TenantID != "" && c.TenantID != id:
 		return problem("forbidden", "The caller belongs to another tenant.")
 	}
 	return nil
