@@ -8,7 +8,7 @@
 //
 // Nobody can learn from Register whether an address has an account: a known one
 // takes as long, gives an answer of the same shape, and sends the mail
-// "account-exists" to the owner instead. A registration that was never
+// "account-exists" to the owner instead, at most one an hour. A registration that was never
 // confirmed holds its address for as long as its link is good; then the next one
 // takes its place, name and password included.
 //

@@ -1,6 +1,7 @@
 package users
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -89,16 +90,35 @@ func (s *Service) issueToken(ctx context.Context, tx *sql.Tx, u User) (string, e
 	return token, nil
 }
 
+// noticeEvery is how often at most the owner of an address is told that somebody
+// tries to sign up with it: whoever tries all day long fills nobody's mailbox.
+const noticeEvery = time.Hour
+
 // tellOwner greets with the name of the account. The one just given may be a
 // stranger's, who would like to see it in somebody else's mail.
 func (s *Service) tellOwner(ctx context.Context, tx *sql.Tx, u User) error {
 	var name string
-	err := tx.QueryRowContext(ctx, "SELECT name FROM users WHERE email = $1", u.Email).Scan(&name)
+	err := tx.QueryRowContext(ctx, `
+		UPDATE users SET notified_at = $1 WHERE email = $2 AND (notified_at IS NULL OR notified_at <= $3)
+		RETURNING name`, u.CreatedAt.UnixMilli(), u.Email, u.CreatedAt.Add(-noticeEvery).UnixMilli()).Scan(&name)
 	if errors.Is(err, sql.ErrNoRows) {
-		return errors.New("the account of the address has just gone")
+		return wasTold(ctx, tx, u.Email)
 	}
 	if err != nil {
 		return fmt.Errorf("find account: %w", err)
 	}
 	return s.promiseMail(ctx, tx, u, accountExistsMail(u.Email, name))
+}
+
+// wasTold makes sure of the account of an owner who was told. It writes, as
+// sending a mail does, so that an answer takes as long.
+func wasTold(ctx context.Context, tx *sql.Tx, email string) error {
+	result, err := tx.ExecContext(ctx, "UPDATE users SET notified_at = notified_at WHERE email = $1", email)
+	if err != nil {
+		return fmt.Errorf("find account: %w", err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return cmp.Or(err, errors.New("the account of the address has just gone"))
+	}
+	return nil
 }
