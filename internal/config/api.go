@@ -51,7 +51,7 @@ type Access struct {
 	JWTKey         Secret   `envconfig:"JWT_KEY" doc:"Checks bearer tokens: a secret of 32 bytes or more, or a public key in PEM."`
 	JWTIssuer      string   `envconfig:"JWT_ISSUER" doc:"The iss that bearer tokens must have. Needed with JWT_KEY."`
 	JWTAudience    string   `envconfig:"JWT_AUDIENCE" default:"tandem" doc:"The aud that bearer tokens must have."`
-	RateLimit      Rate     `envconfig:"RATE_LIMIT" default:"600/1m" doc:"Requests of one caller, such as 600/1m, or off."`
+	RateLimit      Rate     `envconfig:"RATE_LIMIT" default:"600/1m" doc:"Requests of one caller, or of one address without a key, such as 600/1m, or off. Each process counts for itself: n of them let n times as many through."`
 	TrustedProxies Prefixes `envconfig:"TRUSTED_PROXIES" doc:"Addresses or networks of the proxies whose X-Forwarded-For is believed, divided by commas."`
 	CORSOrigins    List     `envconfig:"CORS_ORIGINS" doc:"Origins of web pages that may call the API, such as https://app.example.com, divided by commas."`
 }

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/go-chi/httprate"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tandemq/tandem/internal/dataset"
@@ -160,10 +159,10 @@ type Options struct {
 	// cannot be combined with keys.
 	Open bool
 
+	// Requests are counted in this process: a counter that several share would be
+	// asked for each of them, one after the other.
 	RateLimit    Rate // for each caller
 	AccountLimit Rate // for each address, on /register and /verify; zero is 20 a minute
-	// Counter counts requests where several processes see it; nil is in this one.
-	Counter func(name string) httprate.LimitCounter
 	// TrustedProxies are believed when they say who asks (X-Forwarded-For).
 	TrustedProxies []netip.Prefix
 	CORSOrigins    []string // may call from web pages

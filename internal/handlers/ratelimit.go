@@ -10,19 +10,16 @@ import (
 // limiter counts requests; nil lets all through.
 type limiter struct{ *httprate.RateLimiter }
 
-func (a *API) newLimiter(name string, rate Rate) *limiter {
+func newLimiter(rate Rate) *limiter {
 	if rate.Count <= 0 {
 		return nil
 	}
 	// As net/http writes them: others are changed into that each time.
-	options := []httprate.Option{httprate.WithResponseHeaders(httprate.ResponseHeaders{
+	headers := httprate.WithResponseHeaders(httprate.ResponseHeaders{
 		Limit: "X-Ratelimit-Limit", Remaining: "X-Ratelimit-Remaining", Increment: "X-Ratelimit-Increment",
 		Reset: "X-Ratelimit-Reset", RetryAfter: "Retry-After",
-	})}
-	if a.o.Counter != nil {
-		options = append(options, httprate.WithLimitCounter(a.o.Counter(name)))
-	}
-	return &limiter{httprate.NewRateLimiter(rate.Count, rate.Per, options...)}
+	})
+	return &limiter{httprate.NewRateLimiter(rate.Count, rate.Per, headers)}
 }
 
 // limit bounds how often one caller asks, or one address as long as no caller is

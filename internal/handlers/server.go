@@ -58,7 +58,7 @@ func New(o Options) (*API, error) {
 	if err := errors.Join(a.readCallers(), a.measure()); err != nil {
 		return nil, fmt.Errorf("handlers: %w", err)
 	}
-	a.callers, a.accounts = a.newLimiter("caller", o.RateLimit), a.newLimiter("account", o.AccountLimit)
+	a.callers, a.accounts = newLimiter(o.RateLimit), newLimiter(o.AccountLimit)
 	a.watchers = newWatchers(o.Follow, o.Logger, o.Now)
 	for name, q := range o.Queues {
 		a.counts[name] = a.newCountsReader(q)
