@@ -7,8 +7,8 @@
 //
 // It stops in this order: probes turn red and requests are answered for another
 // DRAIN_DELAY; the listener takes no more, whoever waits for a job is answered,
-// running requests finish; the relay stops; then queues, files, database and
-// Redis are closed.
+// running requests finish; the relay and the watch on Redis stop; then queues,
+// files, database and Redis are closed.
 package apiapp
 
 import (
@@ -140,15 +140,17 @@ func (a *App) listen(ctx context.Context, t *boot.Teardown) (err error) {
 	return nil
 }
 
-// run starts the roles and waits for them.
+// run starts the roles and waits for them. What requests rely on ends after the
+// last of them was answered, and not when ctx does.
 func (a *App) run(ctx context.Context) error {
-	roles := boot.NewGroup(ctx)
-	roles.Go("redis watch", a.watch.Run)
-	roles.Go("outbox relay", a.relay.Run)
-	roles.Go("outbox metrics", func(ctx context.Context) error {
-		return a.metrics.Watch(ctx, outboxRhythm, a.outbox.Backlog, a.host.Logger)
-	})
-	roles.Go("api", func(ctx context.Context) error {
+	until, release := context.WithCancel(context.WithoutCancel(ctx))
+	defer release()
+	behind := a.behind(until)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	context.AfterFunc(behind.Context(), stop) // without one of them there is no API
+	front := boot.NewGroup(ctx)
+	front.Go("api", func(ctx context.Context) error {
 		serving, stop := delayed(ctx, a.config.HTTP.DrainDelay)
 		defer stop()
 		return a.server.Run(serving)
@@ -156,7 +158,21 @@ func (a *App) run(ctx context.Context) error {
 	if a.host.Ready != nil {
 		a.host.Ready(a.server.Addr())
 	}
-	return roles.Wait()
+	err := front.Wait()
+	release()
+	return errors.Join(err, behind.Wait())
+}
+
+// behind starts what requests rely on: the relay sends the mails of those who
+// sign up until the end, and the watch says whether jobs are safe.
+func (a *App) behind(ctx context.Context) *boot.Group {
+	roles := boot.NewGroup(ctx)
+	roles.Go("redis watch", a.watch.Run)
+	roles.Go("outbox relay", a.relay.Run)
+	roles.Go("outbox metrics", func(ctx context.Context) error {
+		return a.metrics.Watch(ctx, outboxRhythm, a.outbox.Backlog, a.host.Logger)
+	})
+	return roles
 }
 
 // outboxRhythm is how often the backlog of the outbox is measured.
