@@ -17,7 +17,7 @@ import (
 type RegisterRequest struct {
 	Name     string `json:"name" example:"Ada Lovelace"`
 	Email    string `json:"email" example:"ada@example.com"`
-	Password string `json:"password" doc:"Twelve characters or more, and none of the common ones." example:"correct horse battery"`
+	Password string `json:"password" doc:"8 to 128 characters, and none of the common ones." example:"correct horse battery"`
 }
 
 // Account answers with the account.

@@ -17,7 +17,8 @@
 //     503 that says when to try again.
 //   - The same Idempotency-Key and body give the same answer and no second job,
 //     even when this process died in between: the job's id follows from the key.
-//   - Errors have one form, and never carry what was sent, a secret or a stack.
+//   - Errors have one form, and never carry the values that were sent, a secret
+//     or a stack.
 //   - However many clients look at a job or a queue, Redis is read about once: one
 //     event stream per queue is shared by all who wait, and counts are cached.
 //
