@@ -41,8 +41,14 @@ func (c Caller) May(s Scope) bool { return s == public || slices.Contains(c.Scop
 func (c Caller) bound() bool { return c.TenantID != "" || c.UserID != "" }
 
 // identity tells callers apart. Two tenants can give their people the same name:
-// a token's subject is unique within one issuer's tenant only.
-func (c Caller) identity() string { return fmt.Sprintf("%q %q %q", c.Name, c.TenantID, c.UserID) }
+// a token's subject is unique within one issuer's tenant only. No name begins with
+// a quote, so none looks like that of a bound caller.
+func (c Caller) identity() string {
+	if !c.bound() {
+		return c.Name
+	}
+	return fmt.Sprintf("%q %q %q", c.Name, c.TenantID, c.UserID)
+}
 
 // anybody is the caller of an API that is open.
 func anybody() Caller { return Caller{Name: "anybody", Scopes: Scopes()} }

@@ -5,7 +5,7 @@
 //	  │ request id, log line, metrics, recover, headers, CORS, cross-origin check
 //	  ▼
 //	route ──── the table in routes.go says who may call, how large a body may be …
-//	  │ in-flight bound ▶ caller (key or token) ▶ rate limit ▶ scope
+//	  │ in-flight bound ▶ caller (key or token) ▶ rate limit ▶ scope ▶ share of the waiting
 //	  │ body: size, type, strict JSON ▶ deadline ▶ idempotency
 //	  ▼
 //	handler ─▶ (answer | error) ─▶ JSON or application/problem+json

@@ -80,7 +80,7 @@ func TestTokensOfOneSubjectInSeveralTenantsAreSeveralCallers(t *testing.T) {
 	s := start(t, redistest.Shared(t), withTokens)
 	bindings := []jwt.MapClaims{
 		{}, {"tenant": "acme"}, {"tenant": "evil"}, {"tenant": "acme", "user": "u1"}, {"user": "u1"}, {"user": "acme"},
-		{"sub": `ada" "acme`}, {"tenant": `acme" "u1`},
+		{"sub": `ada" "acme`}, {"sub": `"jwt:ada" "acme" ""`}, {"tenant": `acme" "u1`},
 	}
 	ids := map[string]bool{}
 	for _, claims := range bindings {
