@@ -104,6 +104,7 @@ bench: ## measure Tandem beside BullMQ and asynq, and write docs/performance.md 
 
 .PHONY: check-bench
 check-bench: ## the benchmark's own tests, and one quick round of a few workloads
+	npm ci --prefix internal/jobs/interop/node --no-audit --no-fund
 	$(GO) -C bench vet ./...
 	$(GO) -C bench test -count=1 ./...
 	$(GO) -C bench run ./cmd/compare -quick -only '^(add/50|drain/10|pickup|http)$$'
