@@ -9,13 +9,19 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/google/go-cmp/cmp"
 )
 
 // stack is docker-compose.yml as Docker Compose sees it with every profile on and
-// nothing in the environment.
+// nothing but env in the environment.
 func stack(t *testing.T, env ...string) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{root + "/docker-compose.yml"}, cli.WithProfiles([]string{"*"}), cli.WithEnv(env))
+	return load(t, cli.WithEnv(env))
+}
+
+func load(t *testing.T, environment ...cli.ProjectOptionsFn) *types.Project {
+	t.Helper()
+	options, err := cli.NewProjectOptions([]string{root + "/docker-compose.yml"}, append(environment, cli.WithProfiles([]string{"*"}))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +106,17 @@ func TestOurServicesInTheStack(t *testing.T) {
 			if project.Services[other].HealthCheck == nil {
 				t.Errorf("%s has no health check", other)
 			}
+		}
+	}
+}
+
+// Whoever follows docs/configuration.md has the example as .env, which Docker
+// Compose reads too. Its values are for development, the stack runs in production.
+func TestTheStackIsTheSameBesideTheExample(t *testing.T) {
+	beside := load(t, cli.WithEnvFiles(root+"/.env.example"), cli.WithDotEnv)
+	for name, alone := range stack(t).Services {
+		if diff := cmp.Diff(alone, beside.Services[name]); diff != "" {
+			t.Errorf("%s (-alone +beside .env.example):\n%s", name, diff)
 		}
 	}
 }
