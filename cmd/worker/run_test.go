@@ -31,6 +31,30 @@ func TestTheWorkerWorksUntilItIsStoppedAndEndsClean(t *testing.T) {
 	run.Stop()
 }
 
+// A rollout waits for readiness, so new workers that do not reach Redis must not
+// replace those that do; a restart would not mend it, so they stay alive.
+func TestTheWorkerIsNotReadyWhileRedisIsAway(t *testing.T) {
+	server := redistest.Own(t, redistest.Options{})
+	env := development(t)
+	env["REDIS_URL"] = server.URL
+	server.Kill()
+	run := boottest.Start(t, program(), env)
+	ops := "http://" + run.Addr("ops")
+	ready := func(status int) func() bool {
+		return func() bool { return boottest.Status(t, ops+"/readyz") == status }
+	}
+	for range 2 {
+		run.Await("it says that it is not ready", ready(503))
+		if got := boottest.Status(t, ops+"/livez"); got != 200 {
+			t.Errorf("/livez: %d", got)
+		}
+		server.Restart()
+		run.Await("the worker is ready", ready(200))
+		server.Kill()
+	}
+	run.Stop()
+}
+
 func TestTheWorkerDoesNotStartWith(t *testing.T) {
 	for _, test := range []struct {
 		name, variable, value string

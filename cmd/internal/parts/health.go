@@ -63,6 +63,19 @@ func queueProblem(ctx context.Context, q Counter) error {
 	return nil
 }
 
+// RedisCheck is the check redis of a program that accepts no jobs: it is not ready
+// while Redis does not answer. That is no reason to restart it.
+func RedisCheck(conn *redisconn.Conn) boot.Check {
+	return boot.Check{Name: "redis", Required: true, Func: func(ctx context.Context) error { return answers(ctx, conn) }}
+}
+
+func answers(ctx context.Context, conn *redisconn.Conn) error {
+	if err := conn.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("redis does not answer: %w", err)
+	}
+	return nil
+}
+
 // pinger is something that can be asked whether it is there.
 type pinger interface {
 	Ping(ctx context.Context) error

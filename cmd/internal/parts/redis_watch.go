@@ -111,8 +111,8 @@ func (w *RedisWatch) Fit() error {
 
 // Check is what a health check asks: Redis answered, and is fit.
 func (w *RedisWatch) Check(ctx context.Context) error {
-	if err := w.conn.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("redis does not answer: %w", err)
+	if err := answers(ctx, w.conn); err != nil {
+		return err
 	}
 	return w.Fit()
 }

@@ -37,7 +37,7 @@ type Host struct {
 	Logger   *slog.Logger
 	Registry *prometheus.Registry
 	Health   *boot.Health
-	// Beside says that the API is in the same program and shows how queues,
+	// Beside says that the API is in the same program and shows how Redis, queues,
 	// database and files are.
 	Beside bool
 	// Ready is called once the pools run; nil is nobody.
@@ -192,6 +192,7 @@ func (a *App) addChecks() error {
 	if a.host.Beside {
 		return nil
 	}
+	a.host.Health.Add(parts.RedisCheck(a.redis))
 	a.host.Health.Add(parts.DatabaseCheck(a.database))
 	a.host.Health.Add(parts.StorageCheck(a.files.Check))
 	if err := a.host.Registry.Register(parts.NewQueueMetrics(queues, a.host.Logger)); err != nil {
