@@ -2,7 +2,9 @@ package check
 
 import (
 	"maps"
+	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -287,6 +289,34 @@ func TestKEDACountsEveryPlaceWhereAJobCanWait(t *testing.T) {
 	}
 	if len(spec.Triggers) != 2*len(queues) {
 		t.Errorf("%d triggers for %d queues", len(spec.Triggers), len(queues))
+	}
+}
+
+var redisURLRow = regexp.MustCompile("(?m)^ *\\| `redis_url` \\| `(.+)` \\|$")
+
+// KEDA is told in words what the services read from a URL: the example of the page
+// and the one of the manifest are the same server.
+func TestKEDAAsksTheRedisOfTheURL(t *testing.T) {
+	row := redisURLRow.FindStringSubmatch(read(t, "docs/operations.md"))
+	if row == nil {
+		t.Fatal("docs/operations.md shows no redis_url")
+	}
+	example, err := url.Parse(row[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"address": example.Host, "enableTLS": strconv.FormatBool(example.Scheme == "rediss"),
+		"username": example.User.Username(), "databaseIndex": strings.TrimPrefix(example.Path, "/"),
+	}
+	for _, s := range of[*keda.ScaledObject](render(t, "keda")) {
+		for _, trigger := range s.Spec.Triggers {
+			for name, value := range want {
+				if trigger.Metadata[name] != value {
+					t.Errorf("%s: %s is %q, want %q as in %s", trigger.Name, name, trigger.Metadata[name], value, example.Redacted())
+				}
+			}
+		}
 	}
 }
 
