@@ -98,9 +98,9 @@ fuzz: ## fuzz every target for FUZZTIME (10s)
 	@FUZZTIME=$(FUZZTIME) GO=$(GO) tools/fuzz
 
 .PHONY: bench
-bench: ## measure Tandem beside BullMQ and asynq, and write docs/performance.md (BENCH: more flags)
+bench: ## measure Tandem beside BullMQ and asynq, and write docs/performance.md (BENCH: more flags; -only writes nothing)
 	npm ci --prefix internal/jobs/interop/node --no-audit --no-fund
-	$(GO) -C bench run ./cmd/compare -write ../docs/performance.md $(BENCH)
+	$(GO) -C bench run ./cmd/compare -write ../docs/performance.md $(value BENCH)
 
 .PHONY: check-bench
 check-bench: ## the benchmark's own tests, and one quick round of a few workloads

@@ -2,8 +2,8 @@
 // the api beside the least server that could answer. It starts its own
 // redis-server, and for each system a process that works on it; systems take
 // turns, round by round. It says first what it is going to do and how long that
-// takes. It prints tables, and with -write puts them into a page, which is written
-// after every workload.
+// takes. It prints tables, and with -write puts those of a whole run into a page,
+// which is written after every workload.
 //
 //	go -C bench run ./cmd/compare -for 33m -write ../docs/performance.md
 //	go -C bench run ./cmd/compare -quick -only 'drain|add'
@@ -101,6 +101,16 @@ type options struct {
 	pin     bool
 	json    string
 	write   string
+	partial bool // not all workloads, or not in earnest
+}
+
+// page is where the tables go: nowhere when they are those of a part, because they
+// would take the place of the whole.
+func (o options) page() string {
+	if o.partial {
+		return ""
+	}
+	return o.write
 }
 
 func parse(args []string, help io.Writer) (options, error) {
@@ -115,7 +125,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	flags.BoolVar(&o.quick, "quick", false, "one round of few jobs, to see that everything works; its numbers mean nothing")
 	flags.BoolVar(&o.pin, "pin", false, "keep Redis on the first core and everybody else on the second (taskset)")
 	flags.StringVar(&o.json, "json", "", "file for every sample")
-	flags.StringVar(&o.write, "write", "", "page to write the tables into, between its marks")
+	flags.StringVar(&o.write, "write", "", "page to write the tables into, between its marks; with -only or -quick it stays as it is")
 	only := flags.String("only", "", "regular expression: the workloads to run")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -123,6 +133,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	if o.quick {
 		o.rounds, o.backlog = 1, min(o.backlog, 20_000)
 	}
+	o.partial = *only != "" || o.quick
 	var err error
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return o, fmt.Errorf("-only: %w", err)
@@ -159,6 +170,9 @@ func compareAll(ctx context.Context, o options) error {
 	todo := chosen(o)
 	if err := announce(os.Stderr, pace{budget: o.budget}, todo); err != nil || o.plan {
 		return err
+	}
+	if o.write != o.page() {
+		fmt.Fprintf(os.Stderr, "%s stays as it is: this is not the whole run\n", o.write)
 	}
 	l, err := newLab(o, os.Stderr)
 	if err != nil {
@@ -252,8 +266,8 @@ func (l *lab) publish() (string, error) {
 			return report, err
 		}
 	}
-	if l.options.write != "" {
-		return report, writePage(l.options.write, report)
+	if page := l.options.page(); page != "" {
+		return report, writePage(page, report)
 	}
 	return report, nil
 }

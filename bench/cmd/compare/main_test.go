@@ -26,6 +26,40 @@ func TestFlagsThatMakeNoSenseAreRefused(t *testing.T) {
 	}
 }
 
+// The tables of one workload must not take the place of all the others.
+func TestAPartOfARunLeavesThePageAsItIs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "page.md")
+	for _, test := range []struct {
+		args    []string
+		written bool
+	}{
+		{nil, true},
+		{[]string{"-rounds", "3"}, true},
+		{[]string{"-only", "^drain/1$"}, false},
+		{[]string{"-quick"}, false},
+	} {
+		before := tally.Begin + "the whole" + tally.End
+		if err := os.WriteFile(path, []byte(before), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		o, err := parse(append(test.args, "-write", path), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := (&lab{options: o, tally: &tally.Tally{}, begun: time.Now()}).publish()
+		if err != nil || report == "" {
+			t.Errorf("%q: report %q, error %v", test.args, report, err)
+		}
+		after, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if written := string(after) != before; written != test.written {
+			t.Errorf("%q: the page is written: %t, want %t", test.args, written, test.written)
+		}
+	}
+}
+
 func TestAFullRunHasFiveRounds(t *testing.T) {
 	o, err := parse(nil, io.Discard)
 	if err != nil {
