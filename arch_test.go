@@ -1,5 +1,5 @@
 // Package tandem_test holds the map of the program: which room may see which.
-// The picture it checks is in CONTRIBUTING.md.
+// The picture it checks is in docs/ARCHITECTURE.md, the words in CONTRIBUTING.md.
 package tandem_test
 
 import (
@@ -85,7 +85,7 @@ func engine(more ...string) []string {
 
 // libraries says who may import a library that must not spread.
 var libraries = map[string][]string{
-	"github.com/redis/go-redis":     {"internal/jobs/redisconn", "internal/jobs/internal/broker", "internal/jobs/internal/invariant", "internal/jobs/jobstest", "internal/redistest", "cmd"},
+	"github.com/redis/go-redis":     {"internal/jobs/redisconn", "internal/jobs/internal/broker", "internal/jobs/internal/invariant", "internal/jobs/jobstest", "internal/redistest"},
 	"github.com/alicebob/miniredis": {"internal/embedded"},
 	"github.com/testcontainers":     {"internal/redistest/container"},
 	"github.com/xuri/excelize":      {"internal/export", "internal/report"},
@@ -136,6 +136,82 @@ func TestTheMapHasOnlyRoomsThatThereAre(t *testing.T) {
 			t.Errorf("%s is on the map and has no code: take it off arrows in arch_test.go and out of CONTRIBUTING.md", room)
 		}
 	}
+}
+
+// The picture shows every room of the product, and no arrow that goes up.
+func TestThePictureShowsTheMap(t *testing.T) {
+	rows := picture(t)
+	for room, may := range arrows {
+		row, shown := rows[room]
+		if !shown && room == "internal/"+filepath.Base(room) && room != "internal/redistest" {
+			t.Errorf("%s is not in the picture of docs/ARCHITECTURE.md", room)
+		}
+		for _, target := range may {
+			if below, there := rows[target]; shown && there && below < row {
+				t.Errorf("%s may see %s, which docs/ARCHITECTURE.md draws above it", room, target)
+			}
+		}
+	}
+	for room := range rows {
+		if _, there := arrows[room]; !there {
+			t.Errorf("docs/ARCHITECTURE.md draws %s, which is not on the map", room)
+		}
+	}
+}
+
+// picture has the row of each room that is drawn, counted from the top.
+func picture(t *testing.T) map[string]int {
+	t.Helper()
+	_, text, _ := strings.Cut(readFile(t, "docs/ARCHITECTURE.md"), "## Rooms\n\n```\n")
+	text, _, _ = strings.Cut(text, "```")
+	rows := map[string]int{}
+	for row, lines := range strings.Split(text, "  ────") {
+		for _, line := range strings.Split(lines, "\n") {
+			words := strings.Fields(strings.TrimLeft(line, "─ "))
+			if strings.HasPrefix(line, "  ") && !strings.HasPrefix(line, "   ") && len(words) > 0 {
+				words = words[1:] // the name of the row
+			}
+			for _, word := range words {
+				if word != "└──" {
+					rows[roomNamed(word)] = row
+				}
+			}
+		}
+	}
+	if len(rows) < 20 {
+		t.Fatalf("docs/ARCHITECTURE.md has no picture as it was: %v", rows)
+	}
+	return rows
+}
+
+func roomNamed(word string) string {
+	if strings.HasPrefix(word, "cmd/") {
+		return word
+	}
+	return "internal/" + word
+}
+
+// Whoever adds a package looks it up in the table, by its path or its last part.
+// The tour of the queue is its package comment.
+func TestTheTableOfRoomsHasThemAll(t *testing.T) {
+	text := readFile(t, "CONTRIBUTING.md")
+	for room := range arrows {
+		if strings.HasPrefix(room, "internal/jobs/") || strings.HasSuffix(room, "/reporttest") {
+			continue
+		}
+		if !strings.Contains(text, "`"+room+"`") && !strings.Contains(text, "`"+filepath.Base(room)+"`") {
+			t.Errorf("%s is not in the table of CONTRIBUTING.md", room)
+		}
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func TestLibrariesStayWhereTheyBelong(t *testing.T) {
