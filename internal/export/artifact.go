@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,7 +45,9 @@ type Files interface {
 
 // Artifacts is the table of artifacts.
 type Artifacts interface {
-	// Create records a file; the same id again replaces the row.
+	// Create records a file; the same id again replaces the row, if it is of the
+	// same job, owner and tenant. Another's is refused with an error that is
+	// jobs.Unrecoverable.
 	Create(ctx context.Context, a Artifact) error
 	// Expired lists at most limit artifacts whose file is due for removal, the
 	// longest overdue first.
@@ -52,17 +56,17 @@ type Artifacts interface {
 	MarkDeleted(ctx context.Context, id string, at time.Time) error
 }
 
-// artifactOf names the file of a job. Id and key follow from the job's id alone,
-// so a repeated run meets its own file; the key cannot be guessed back from an
+// artifactOf names the file of a job. Id and key follow from the job, so a
+// repeated run meets its own file; the key cannot be guessed back from an
 // address, nor does it say what the caller chose as an id.
 func artifactOf(req Request, statement *dataset.Statement, now time.Time, lifetime time.Duration) Artifact {
 	format := req.Payload.Format
-	sum := sha256.Sum256([]byte("export file of job " + req.JobID))
+	sum := sha256.Sum256([]byte(req.identity("export file")))
 	now = now.UTC().Truncate(time.Second) // URLs expire by the second
 	return Artifact{
-		ID:          uuid.NewSHA1(uuid.NameSpaceURL, []byte("tandem:export:"+req.JobID)).String(),
+		ID:          uuid.NewSHA1(uuid.NameSpaceURL, []byte(req.identity("tandem:export"))).String(),
 		Kind:        "export",
-		OwnerID:     req.Payload.UserID,
+		OwnerID:     req.Owner,
 		TenantID:    req.TenantID,
 		StorageKey:  "exports/" + hex.EncodeToString(sum[:16]) + "." + string(format),
 		Filename:    statement.Dataset.Name + "-" + now.Format(time.DateOnly) + "." + string(format),
@@ -71,4 +75,13 @@ func artifactOf(req Request, statement *dataset.Statement, now time.Time, lifeti
 		CreatedAt:   now,
 		ExpiresAt:   now.Add(lifetime),
 	}
+}
+
+// identity is what makes the file of a request another one than any other's. The
+// job's id is not enough: a caller may have chosen it, and it is free for others
+// once the queue has forgotten the job, while the file is still there.
+func (r Request) identity(use string) string {
+	return strings.Join([]string{
+		use, r.JobID, r.TenantID, r.Payload.UserID, r.Owner, strconv.Itoa(int(r.Scope)), string(r.Payload.Format),
+	}, "\x00")
 }

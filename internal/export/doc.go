@@ -11,7 +11,10 @@
 //   - The memory taken does not grow with the rows: 1,000,000 rows of CSV take
 //     what 1,000 take. Only a PDF is held whole, and its rows are capped.
 //   - A job that runs twice leaves one file and one artifact: key and id are
-//     made from the job's id, and the later run replaces the earlier one.
+//     made from the job, and the later run replaces the earlier one. The same
+//     id used by another tenant or user, or for another format, is another file.
+//   - A file belongs to the user whose rows it holds. One with the rows of all
+//     users belongs to the user who asked, not to the one who is named.
 //   - A half-written file is never stored: the encoder finishes first.
 //   - What cannot get better fails the job at once (jobs.Unrecoverable): a bad
 //     query, too many rows for a PDF, a file over the limit. A database or a

@@ -185,7 +185,7 @@ func (w *world) expectNothingLeftBehind(t testing.TB) {
 }
 
 func request(format export.Format, query string) export.Request {
-	return export.Request{JobID: "job-1", Payload: export.Payload{Format: format, Query: json.RawMessage(query), UserID: "u1"}}
+	return export.Request{JobID: "job-1", Owner: "u1", Payload: export.Payload{Format: format, Query: json.RawMessage(query), UserID: "u1"}}
 }
 
 func TestAnExportIsStoredRecordedAndCanBeDownloaded(t *testing.T) {
@@ -277,9 +277,44 @@ func TestRowsOfOthersAreNotExported(t *testing.T) {
 	if err != nil || own.Rows != 2 || strings.Contains(w.stored(t, own.ArtifactID), "theirs") {
 		t.Errorf("own rows: %+v, %v", own, err)
 	}
-	req := export.NewRequest("job-all", export.Job{Payload: request(export.NDJSON, ``).Payload, AllRows: true}, nil)
-	if all, err := w.Run(t.Context(), req); err != nil || all.Rows != 3 {
+	req := export.NewRequest("job-all", "", export.Job{Payload: request(export.NDJSON, ``).Payload, AllRows: true}, nil)
+	all, err := w.Run(t.Context(), req)
+	if err != nil || all.Rows != 3 {
 		t.Errorf("all rows: %+v, %v", all, err)
+	}
+	if row, err := w.artifacts.Get(t.Context(), all.ArtifactID); err != nil || row.OwnerID != "" {
+		t.Errorf("all rows are the file of %q, %v", row.OwnerID, err)
+	}
+}
+
+func TestAJobIDThatOthersUsedBeforeLeavesTheirFileAlone(t *testing.T) {
+	w := newWorld(t, export.Options{})
+	w.fill(t, 1)
+	execute(t, w.db.Write, `INSERT INTO orders VALUES (7, 'u2', 'of u2', 1, 0)`)
+	job := func(format export.Format, tenant, user string, allRows bool) export.Request {
+		p := export.Payload{Format: format, UserID: user}
+		return export.NewRequest("nightly", user, export.Job{Payload: p, TenantID: tenant, AllRows: allRows}, nil)
+	}
+	first, err := w.Run(t.Context(), job(export.CSV, "acme", "u1", false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := w.stored(t, first.ArtifactID)
+	ids := []string{first.ArtifactID}
+	for name, other := range map[string]export.Request{
+		"of another tenant":     job(export.CSV, "evil", "u1", false),
+		"of another user":       job(export.CSV, "acme", "u2", false),
+		"with everybody's rows": job(export.CSV, "acme", "u1", true),
+		"in another format":     job(export.NDJSON, "acme", "u1", false),
+	} {
+		result, err := w.Run(t.Context(), other)
+		if err != nil || slices.Contains(ids, result.ArtifactID) {
+			t.Errorf("the same id %s: %+v, %v; want a file of its own", name, result, err)
+			continue
+		}
+		if ids = append(ids, result.ArtifactID); w.stored(t, first.ArtifactID) != before {
+			t.Fatalf("the same id %s changed the first file", name)
+		}
 	}
 }
 

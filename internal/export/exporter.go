@@ -79,15 +79,16 @@ type Request struct {
 	JobID    string
 	TenantID string
 	Scope    dataset.Scope
+	Owner    string // the user whose file it will be; empty is nobody's
 	Payload  Payload
 	// Progress hears how far the run has come; nil is nobody. Its error is
 	// logged and does not stop the run: the file matters more.
 	Progress func(ctx context.Context, p Progress) error
 }
 
-// NewRequest is the request of a queued job.
-func NewRequest(jobID string, j Job, progress func(ctx context.Context, p Progress) error) Request {
-	return Request{JobID: jobID, TenantID: j.TenantID, Scope: j.Scope(), Payload: j.Payload, Progress: progress}
+// NewRequest is the request of a queued job, whose file will be the owner's.
+func NewRequest(jobID, owner string, j Job, progress func(ctx context.Context, p Progress) error) Request {
+	return Request{JobID: jobID, TenantID: j.TenantID, Scope: j.Scope(), Owner: owner, Payload: j.Payload, Progress: progress}
 }
 
 // Run makes the file of a request, stores it and records it. When ctx is

@@ -37,7 +37,8 @@ func (a *App) makeExport(exporter *export.Exporter) worker.Handler {
 		if err != nil {
 			return nil, err
 		}
-		return exporter.Run(ctx, export.NewRequest(task.ID, job, func(ctx context.Context, p export.Progress) error {
+		_, owner := whose(&task.Job)
+		return exporter.Run(ctx, export.NewRequest(task.ID, owner, job, func(ctx context.Context, p export.Progress) error {
 			return task.Progress(ctx, p)
 		}))
 	}

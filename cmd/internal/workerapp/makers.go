@@ -136,7 +136,16 @@ func (f exportFiles) SignedURL(ctx context.Context, a export.Artifact) (string, 
 type exportArtifacts struct{ *store.Artifacts }
 
 func (t exportArtifacts) Create(ctx context.Context, a export.Artifact) error {
-	return t.Artifacts.Create(ctx, store.Artifact(a))
+	return forGood(t.Artifacts.Create(ctx, store.Artifact(a)))
+}
+
+// forGood fails a job at once whose file is another's: the next attempt would
+// meet the same row.
+func forGood(err error) error {
+	if errors.Is(err, store.ErrArtifactTaken) {
+		return jobs.Unrecoverable(err)
+	}
+	return err
 }
 
 func (t exportArtifacts) Expired(ctx context.Context, now time.Time, limit int) ([]export.Artifact, error) {
@@ -165,17 +174,12 @@ func (f reportFiles) SignedURL(ctx context.Context, a maker.Artifact) (string, e
 // reportArtifacts is the table of artifacts as reports want it.
 type reportArtifacts struct{ *store.Artifacts }
 
-// Save marks what every attempt would meet: an id that is another job's.
 func (t reportArtifacts) Save(ctx context.Context, a maker.Artifact) error {
-	err := t.Artifacts.Create(ctx, store.Artifact{
+	return forGood(t.Artifacts.Create(ctx, store.Artifact{
 		ID: a.ID, Kind: "report", OwnerID: a.Owner, TenantID: a.TenantID, StorageKey: a.StorageKey,
 		Filename: a.Filename, ContentType: a.ContentType, Bytes: a.Bytes, SHA256: a.SHA256, Rows: a.Rows,
 		JobID: a.JobID, CreatedAt: a.CreatedAt, ExpiresAt: a.ExpiresAt,
-	})
-	if errors.Is(err, store.ErrArtifactTaken) {
-		return jobs.Unrecoverable(err)
-	}
-	return err
+	}))
 }
 
 // operatorDatabase is what the operator's datasets and reports read: the

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tandemq/tandem/internal/export"
 	"github.com/tandemq/tandem/internal/jobs"
 	"github.com/tandemq/tandem/internal/report/maker"
 	"github.com/tandemq/tandem/internal/store"
@@ -29,5 +30,19 @@ func TestAReportWhoseIDIsAnothersIsNotTriedAgainAndAnOutageIs(t *testing.T) {
 	}
 	if err := table.Save(t.Context(), file); err == nil || jobs.IsUnrecoverable(err) {
 		t.Errorf("without a database: %v", err)
+	}
+}
+
+func TestAnExportWhoseIDIsAnothersIsNotTriedAgain(t *testing.T) {
+	table := exportArtifacts{store.NewArtifacts(storetest.SQLite(t))}
+	made := export.Artifact{ID: "a1", Kind: "export", OwnerID: "ada", TenantID: "acme", JobID: "nightly", CreatedAt: time.Now(), ExpiresAt: time.Now()}
+	for range 2 { // a job that runs again meets its own row
+		if err := table.Create(t.Context(), made); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made.TenantID = "evil"
+	if err := table.Create(t.Context(), made); !jobs.IsUnrecoverable(err) {
+		t.Errorf("an export of another tenant: %v", err)
 	}
 }
