@@ -21,6 +21,7 @@ import (
 
 	"github.com/tandemq/tandem/internal/handlers"
 	"github.com/tandemq/tandem/internal/redistest"
+	"github.com/tandemq/tandem/internal/store"
 )
 
 // who may call what: the table that the routes are checked against. A route that
@@ -142,6 +143,28 @@ func TestACallerOfNoTenantGetsNoTenantsReport(t *testing.T) {
 	if n := s.stored(); n != 2 {
 		t.Errorf("%d stored", n)
 	}
+}
+
+func TestAnExportOfAllRowsIsNotForTheUserItNames(t *testing.T) {
+	t.Parallel()
+	const chief, bob = "chief-secret-0123456789", "bob-secret-0123456789"
+	s := start(t, redistest.Shared(t), func(o *handlers.Options) {
+		o.APIKeys = append(o.APIKeys, "chief:"+chief+":jobs:write+jobs:read+exports:all+tenant=acme",
+			"bob:"+bob+":jobs:write+jobs:read+exports:all+tenant=acme+user=bob")
+	})
+	for _, asker := range []string{chief, bob} {
+		queued := decode[handlers.Queued](t, s.do("POST", "/api/v1/exports", goodExport, "X-API-Key", asker).want(t, 202))
+		for _, path := range []string{queued.StatusURL, queued.StatusURL + "?wait=1s", queued.StatusURL + "/events"} {
+			s.do("GET", path, "", "X-API-Key", userKey).problem(t, 404)
+		}
+		s.do("GET", queued.StatusURL, "", "X-API-Key", asker).want(t, 200)
+		s.do("GET", queued.StatusURL, "", "X-API-Key", tenantKey).want(t, 200)
+	}
+	file := s.file("a1", func(a *store.Artifact) { a.OwnerID = "" }) // as the worker records one that nobody bound asked for
+	s.do("GET", file, "", "X-API-Key", userKey).problem(t, 404)
+	s.do("GET", file, "", "X-API-Key", chief).want(t, 200)
+	s.do("GET", s.link(file, "", time.Hour), "", "X-API-Key", "").want(t, 200)
+	s.do("GET", s.link(file, "ada", time.Hour), "", "X-API-Key", "").problem(t, 404)
 }
 
 func TestABoundCallerMailsTheirOwnReportsOnly(t *testing.T) {

@@ -41,13 +41,7 @@ func (c Caller) sees(job *jobs.Job) bool {
 	if !c.bound() {
 		return true
 	}
-	var about struct {
-		TenantID string `json:"tenantId"`
-		UserID   string `json:"userId"`
-	}
-	// Data of another form says nothing about an owner.
-	_ = json.Unmarshal(job.Data, &about)
-	from := origin.Of(job.Trace)
+	about, from := origin.About(job.Data), origin.Of(job.Trace)
 	return within(c.TenantID, from.TenantID, about.TenantID) && within(c.UserID, from.UserID, about.UserID)
 }
 

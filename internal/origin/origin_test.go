@@ -37,3 +37,17 @@ func TestOfAJobThatCameAnotherWayNothingIsKnown(t *testing.T) {
 		}
 	}
 }
+
+func TestAJobIsAboutTheTenantAndTheUserInItsPayload(t *testing.T) {
+	for data, want := range map[string]origin.Subject{
+		`{"tenantId":"acme","userId":"ada","query":{}}`:      {TenantID: "acme", UserID: "ada"},
+		`{"tenantId":"acme","userId":"ada","allRows":false}`: {TenantID: "acme", UserID: "ada"},
+		`{"tenantId":"acme","userId":"ada","allRows":true}`:  {TenantID: "acme"},
+		`{"userId":"ada","allRows":true,"AllRows":true}`:     {},
+		`{}`: {}, `[]`: {}, `"ada"`: {}, ``: {}, `{"userId":{}}`: {},
+	} {
+		if got := origin.About([]byte(data)); got != want {
+			t.Errorf("%s: %+v, want %+v", data, got, want)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package workerapp
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -114,13 +113,7 @@ func (a *App) record(r worker.Attempt) {
 // whose is whom a job belongs to: as its payload says, by the names that all job
 // types use, or else as the caller was bound who asked for it.
 func whose(job *jobs.Job) (tenant, user string) {
-	var about struct {
-		TenantID string `json:"tenantId"`
-		UserID   string `json:"userId"`
-	}
-	// A payload that is no object belongs to nobody; the attempt says why it failed.
-	_ = json.Unmarshal(job.Data, &about)
-	from := origin.Of(job.Trace)
+	about, from := origin.About(job.Data), origin.Of(job.Trace)
 	return cmp.Or(about.TenantID, from.TenantID), cmp.Or(about.UserID, from.UserID)
 }
 
