@@ -195,6 +195,9 @@ func TestCombinationsOfTheAPI(t *testing.T) {
 		{"postgres", production, env{"DATABASE_URL": "postgres://u:p@h/d"}, ""},
 		{"another database", production, env{"DATABASE_URL": "mysql://u:p@h/d"}, "DATABASE_URL"},
 		{"another storage", production, env{"STORAGE_URL": "ftp://u:p@h/d"}, "STORAGE_URL"},
+		{"files for the time that S3 signs", production, env{"STORAGE_URL": "s3://u:p@h/b", "ARTIFACT_TTL": "168h"}, ""},
+		{"files for longer than S3 signs", production, env{"STORAGE_URL": "s3://u:p@h/b", "ARTIFACT_TTL": "168h1s"}, "ARTIFACT_TTL"},
+		{"files for longer in a directory", production, env{"STORAGE_URL": "file:///files", "ARTIFACT_TTL": "720h"}, ""},
 		{"datasets of no file", production, env{"DATASETS_DATABASE_URL": "postgres://u:p@h/d"}, "DATASETS_FILE"},
 		{"traces to nowhere", production, env{"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT"},
 	}

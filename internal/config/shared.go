@@ -103,7 +103,7 @@ type Files struct {
 	StorageURL  SecretURL     `envconfig:"STORAGE_URL" doc:"file:///path, or s3://KEY:SECRET@host/bucket?region=eu-central-1. Empty is the directory files in DATA_DIR."`
 	PublicURL   string        `envconfig:"PUBLIC_URL" doc:"Where people reach the API; links in mails begin with it. https, except on localhost. Empty is localhost, in development only."`
 	SigningKey  Secret        `envconfig:"URL_SIGNING_KEY" doc:"Signs download links; 32 bytes or more, the same for api and worker. Several divided by commas: the first signs, all are accepted. Empty makes one in DATA_DIR, in development only."`
-	ArtifactTTL time.Duration `envconfig:"ARTIFACT_TTL" default:"168h" doc:"How long a finished file can be downloaded."`
+	ArtifactTTL time.Duration `envconfig:"ARTIFACT_TTL" default:"168h" doc:"How long a finished file can be downloaded. With s3:// at most 168h, which is what S3 signs links for."`
 }
 
 func (c *Files) derive(process *Process, port string) {
@@ -128,6 +128,9 @@ func fileURL(path string) string {
 // minSigningKey is the length of the hash that it keys.
 const minSigningKey = 32
 
+// maxPresigned is how long a link of S3 can live, by its own rule.
+const maxPresigned = 168 * time.Hour
+
 func (c *Files) check(p *problems, production bool) {
 	p.require(oneOf(c.StorageURL.scheme(), "file", "s3"), "STORAGE_URL", "must begin with file:// or s3://")
 	c.checkPublicURL(p)
@@ -136,6 +139,7 @@ func (c *Files) check(p *problems, production bool) {
 	}
 	p.require(!production || len(c.SigningKey.List()) > 0, "URL_SIGNING_KEY", "is needed in production; openssl rand -base64 32 makes one")
 	positive(p, "ARTIFACT_TTL", c.ArtifactTTL)
+	p.require(c.StorageURL.scheme() != "s3" || c.ArtifactTTL <= maxPresigned, "ARTIFACT_TTL", "must be at most %s with s3://, which signs no link for longer", maxPresigned)
 }
 
 func (c *Files) checkPublicURL(p *problems) {

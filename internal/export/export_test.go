@@ -43,8 +43,9 @@ type world struct {
 // files makes a storage what export asks for, and can be told to fail.
 type files struct {
 	storage.Store
-	fail error
-	puts atomic.Int64
+	fail     error
+	failSign error
+	puts     atomic.Int64
 }
 
 func (f *files) Put(ctx context.Context, key string, r io.Reader, contentType string) (int64, string, error) {
@@ -64,6 +65,9 @@ func (f *files) Delete(ctx context.Context, key string) error {
 }
 
 func (f *files) SignedURL(ctx context.Context, a export.Artifact) (string, error) {
+	if f.failSign != nil {
+		return "", f.failSign
+	}
 	return f.Store.SignedURL(ctx, storage.Link{
 		Key: a.StorageKey, Path: "/api/v1/artifacts/" + a.ID + "/download", Filename: a.Filename, Owner: a.OwnerID, Expires: a.ExpiresAt,
 	})
@@ -383,6 +387,8 @@ func TestErrorsSayWhetherARetryCanHelp(t *testing.T) {
 		{name: "a dataset that is described wrongly", req: request(export.CSV, `{"dataset":"odd"}`), want: "not of the declared type", permanent: true},
 		{name: "a storage that does not answer", req: request(export.CSV, ``), want: "connection refused",
 			prepare: func(_ *testing.T, w *world) { w.files.fail = broken }},
+		{name: "links that cannot be signed", req: request(export.CSV, ``), want: "connection refused",
+			prepare: func(_ *testing.T, w *world) { w.files.failSign = broken }},
 		{name: "a table that cannot be written", req: request(export.CSV, ``), want: "connection refused",
 			prepare: func(_ *testing.T, w *world) { w.artifacts.fail = broken }},
 		{name: "a database that is gone", req: request(export.CSV, ``), want: "closed",
@@ -494,6 +500,19 @@ func TestSweepRemovesExpiredFilesAndKeepsTheirRows(t *testing.T) {
 	}
 	if n, _, err := sweep(at.Add(time.Hour)); n != 0 || err != nil {
 		t.Errorf("a second time: %d, %v", n, err)
+	}
+}
+
+func TestAFileWhoseLinkFailedIsSweptLikeAnyOther(t *testing.T) {
+	w := newWorld(t, export.Options{Lifetime: time.Hour})
+	w.fill(t, 1)
+	w.files.failSign = errors.New("connection refused")
+	if _, err := w.Run(t.Context(), request(export.CSV, ``)); !errors.Is(err, w.files.failSign) {
+		t.Fatal(err)
+	}
+	sweeper := export.NewSweeper(w.files, w.artifacts, time.Minute)
+	if n, _, err := sweeper.Sweep(t.Context(), noon.Add(2*time.Hour)); n != 1 || err != nil {
+		t.Errorf("%d files removed, %v; want the one without a link", n, err)
 	}
 }
 

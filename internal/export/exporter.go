@@ -200,7 +200,8 @@ func (r *run) checkRows(rows int64) error {
 	return nil
 }
 
-// store sends the finished file, and records it once it is safe.
+// store sends the finished file, and records it once it is safe. A link comes
+// last: whatever fails after the file is there, its row leads the sweep to it.
 func (r *run) store(ctx context.Context) (Result, error) {
 	r.report(ctx, StageStore)
 	if _, err := r.file.Seek(0, io.SeekStart); err != nil {
@@ -212,11 +213,11 @@ func (r *run) store(ctx context.Context) (Result, error) {
 	if a.Bytes, a.SHA256, err = r.files.Put(ctx, a.StorageKey, r.file, a.ContentType); err != nil {
 		return Result{}, fmt.Errorf("export: %w", err)
 	}
-	address, err := r.files.SignedURL(ctx, a)
-	if err != nil {
+	if err := r.artifacts.Create(ctx, a); err != nil {
 		return Result{}, fmt.Errorf("export: %w", err)
 	}
-	if err := r.artifacts.Create(ctx, a); err != nil {
+	address, err := r.files.SignedURL(ctx, a)
+	if err != nil {
 		return Result{}, fmt.Errorf("export: %w", err)
 	}
 	r.report(ctx, StageDone)
