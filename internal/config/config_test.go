@@ -240,6 +240,7 @@ func TestCombinationsOfTheWorker(t *testing.T) {
 		{"no sender", production, env{"MAIL_FROM": ""}, "MAIL_FROM"},
 		{"weak hash key", production, env{"ADDRESS_HASH_KEY": "short"}, "ADDRESS_HASH_KEY"},
 		{"nobody sends mails", development, env{"EMAIL_CONCURRENCY": "0"}, "EMAIL_CONCURRENCY"},
+		{"exports of nothing", development, env{"EXPORT_MAX_BYTES": "1024"}, "EXPORT_MAX_BYTES"},
 		{"short lock", development, env{"LOCK_DURATION": "10ms"}, "LOCK_DURATION"},
 		{"keeps nothing", development, env{"KEEP_COMPLETED": "0"}, "KEEP_COMPLETED"},
 		{"keeps for no time", development, env{"KEEP_HISTORY": "-1h"}, "KEEP_HISTORY"},

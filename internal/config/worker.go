@@ -26,6 +26,7 @@ type Work struct {
 	Name              string        `envconfig:"WORKER_NAME" doc:"What this worker is called in jobs and logs. Empty is the host's name and the process id."`
 	EmailConcurrency  int           `envconfig:"EMAIL_CONCURRENCY" default:"5" doc:"Mails sent at once."`
 	ExportConcurrency int           `envconfig:"EXPORT_CONCURRENCY" default:"2" doc:"Exports made at once."`
+	ExportMaxBytes    int64         `envconfig:"EXPORT_MAX_BYTES" default:"1073741824" doc:"Bytes that one export takes at most in the directory for temporary files: its file, and for xlsx the sheets before they are packed too. A larger one fails."`
 	ReportConcurrency int           `envconfig:"REPORT_CONCURRENCY" default:"3" doc:"Reports made at once. Reports by mail have as many again."`
 	LockDuration      time.Duration `envconfig:"LOCK_DURATION" default:"5s" doc:"How long a job stays with a worker that gives no sign of life. It is renewed after a third of that."`
 }
@@ -34,6 +35,7 @@ func (c *Work) check(p *problems) {
 	checkAddr(p, "OPS_ADDR", c.OpsAddr)
 	atLeast(p, "EMAIL_CONCURRENCY", int64(c.EmailConcurrency), 1)
 	atLeast(p, "EXPORT_CONCURRENCY", int64(c.ExportConcurrency), 1)
+	atLeast(p, "EXPORT_MAX_BYTES", c.ExportMaxBytes, 1<<20)
 	atLeast(p, "REPORT_CONCURRENCY", int64(c.ReportConcurrency), 1)
 	p.require(c.LockDuration >= time.Second, "LOCK_DURATION", "must be at least 1s")
 }

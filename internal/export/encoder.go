@@ -27,6 +27,9 @@ type Sheet struct {
 	Columns []dataset.Column
 	Total   int64     // rows to come
 	Made    time.Time // when the file is made
+	// Take is told of bytes that the encoder keeps on the disk outside of the
+	// file, before it does; its error ends the export. Nil lets it have them.
+	Take func(bytes int64) error
 }
 
 // NewEncoder starts a file; package render has one for every Format.
@@ -44,15 +47,25 @@ func tooManyRows(f Format, rows, limit int64) error {
 		"narrow it with where or limit, or choose csv, xlsx, json or ndjson", ErrTooManyRows, rows, f, limit))
 }
 
-// limitedWriter refuses what would make a file larger than its limit.
+// space is what is left of an export's share of the disk.
+type space struct{ left int64 }
+
+func (s *space) take(bytes int64) error {
+	if s.left -= bytes; s.left < 0 {
+		return jobs.Unrecoverable(fmt.Errorf("%w: narrow the query with where, limit or fewer columns", ErrTooLarge))
+	}
+	return nil
+}
+
+// limitedWriter refuses what there is no space for.
 type limitedWriter struct {
-	w    io.Writer
-	left int64
+	w     io.Writer
+	space *space
 }
 
 func (l *limitedWriter) Write(p []byte) (int, error) {
-	if l.left -= int64(len(p)); l.left < 0 {
-		return 0, jobs.Unrecoverable(fmt.Errorf("%w: narrow the query with where, limit or fewer columns", ErrTooLarge))
+	if err := l.space.take(int64(len(p))); err != nil {
+		return 0, err
 	}
 	return l.w.Write(p)
 }

@@ -21,7 +21,8 @@ type Options struct {
 	Lifetime time.Duration
 	// MaxPDFRows caps the rows of a PDF, which is held in memory; 0 is 50,000.
 	MaxPDFRows int64
-	// MaxBytes caps a file; 0 is 4 GiB.
+	// MaxBytes caps what a run takes on the disk: the file, and what its encoder
+	// keeps beside it; 0 is 1 GiB.
 	MaxBytes int64
 	// ProgressEvery is the number of rows between progress reports; 0 is 5,000.
 	ProgressEvery int64
@@ -40,7 +41,7 @@ func (o Options) withDefaults() Options {
 		o.MaxPDFRows = 50_000
 	}
 	if o.MaxBytes == 0 {
-		o.MaxBytes = 4 << 30
+		o.MaxBytes = 1 << 30
 	}
 	if o.ProgressEvery == 0 {
 		o.ProgressEvery = 5_000
@@ -157,7 +158,8 @@ func (r *run) fill(ctx context.Context) (err error) {
 		return err
 	}
 	r.report(ctx, StageRows)
-	encoder, err := r.encode(r.req.Payload.Format, &limitedWriter{w: r.file, left: r.o.MaxBytes}, r.sheet())
+	share := &space{left: r.o.MaxBytes}
+	encoder, err := r.encode(r.req.Payload.Format, &limitedWriter{w: r.file, space: share}, r.sheet(share))
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
@@ -168,8 +170,8 @@ func (r *run) fill(ctx context.Context) (err error) {
 	return encoder.Finish()
 }
 
-func (r *run) sheet() Sheet {
-	return Sheet{Title: r.statement.Dataset.Title, Columns: r.statement.Columns, Total: r.total, Made: r.o.Now().UTC()}
+func (r *run) sheet(share *space) Sheet {
+	return Sheet{Title: r.statement.Dataset.Title, Columns: r.statement.Columns, Total: r.total, Made: r.o.Now().UTC(), Take: share.take}
 }
 
 func (r *run) encodeRows(ctx context.Context, cursor *dataset.Cursor, encoder Encoder) error {

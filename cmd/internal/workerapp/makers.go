@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/tandemq/tandem/cmd/internal/boot"
@@ -75,11 +76,17 @@ func (a *App) makeExporter(ctx context.Context, t *boot.Teardown) (*export.Expor
 	if err := rows.Check(ctx, catalogue); err != nil {
 		return nil, fmt.Errorf("check datasets: %w", err)
 	}
+	temp, err := openTempDir(os.TempDir(), a.host.Logger)
+	if err != nil {
+		return nil, err
+	}
+	t.AddClose("temporary files", temp.close)
 	files := exportFiles{a.files}
 	artifacts := exportArtifacts{store.NewArtifacts(a.database)}
 	a.sweep = export.NewSweeper(files, artifacts, 0)
-	return export.New(catalogue, rows, exportrender.Encoders(exportrender.Options{}), files, artifacts, export.Options{
-		Lifetime: a.config.Files.ArtifactTTL, Logger: a.host.Logger,
+	encoders := exportrender.Encoders(exportrender.Options{TempDir: temp.path})
+	return export.New(catalogue, rows, encoders, files, artifacts, export.Options{
+		Lifetime: a.config.Files.ArtifactTTL, MaxBytes: a.config.Work.ExportMaxBytes, TempDir: temp.path, Logger: a.host.Logger,
 	}), nil
 }
 

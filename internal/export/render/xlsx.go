@@ -184,11 +184,43 @@ func (x *xlsxEncoder) Write(row []any) error {
 	for i, value := range row {
 		x.cells[i] = x.cell(x.sheet.Columns[i], value)
 	}
+	if x.sheet.Take != nil {
+		if err := x.sheet.Take(unpacked(x.cells)); err != nil {
+			return fmt.Errorf("xlsx: %w", err)
+		}
+	}
 	if err := x.put(); err != nil {
 		return fmt.Errorf("xlsx: %w", err)
 	}
 	return nil
 }
+
+// unpacked is about what a row takes in its sheet, which grows as XML until the
+// archive is written: the markup of each cell, and the text with its escapes.
+func unpacked(cells []any) int64 {
+	size := int64(rowMarkup)
+	for _, cell := range cells {
+		if cell == nil {
+			continue
+		}
+		size += cellMarkup
+		if text, ok := cell.(string); ok {
+			size += int64(len(text))
+			for _, escaped := range `&<>"'` {
+				size += int64(4 * strings.Count(text, string(escaped)))
+			}
+		}
+	}
+	return size
+}
+
+// rowMarkup and cellMarkup are <row r="1048576"></row> and
+// <c r="AB1048576" t="inlineStr"><is><t xml:space="preserve"></t></is></c>; a
+// number and its style take less.
+const (
+	rowMarkup  = 24
+	cellMarkup = 72
+)
 
 // cell gives a value its style. A number that a spreadsheet, which counts in
 // floating point, would change stays a text with all its digits.
