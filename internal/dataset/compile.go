@@ -157,7 +157,7 @@ func (d *Dataset) forced(req Request) ([]condition, error) {
 // assemble writes the statement.
 //
 //	SELECT d."id", d."amount" FROM (<the dataset's SELECT>) AS d
-//	WHERE d."owner" = $1 AND d."amount" >= $2 ORDER BY d."placed_at" DESC LIMIT $3
+//	WHERE d."owner" = $1 AND d."amount" >= CAST($2 AS BIGINT) ORDER BY d."placed_at" DESC LIMIT $3
 func assemble(d *Dataset, columns []Column, conditions []condition, order []sortKey, limit int64) *Statement {
 	names := make([]string, len(columns))
 	for i, column := range columns {
@@ -201,10 +201,18 @@ func (b *builder) put(parts ...string) {
 	}
 }
 
-// bind is the only way of a value into a statement.
+// bind is the only way of a value into a statement. On PostgreSQL a number would
+// get the type of its column, which may be too small for it, or be cut to it.
 func (b *builder) bind(value any) {
 	b.args = append(b.args, value)
-	b.put("$", strconv.Itoa(len(b.args)))
+	parameter := "$" + strconv.Itoa(len(b.args))
+	switch value.(type) {
+	case int64:
+		parameter = "CAST(" + parameter + " AS BIGINT)"
+	case float64:
+		parameter = "CAST(" + parameter + " AS NUMERIC)"
+	}
+	b.put(parameter)
 }
 
 // from writes FROM and WHERE. The line breaks end a comment that an operator's

@@ -34,7 +34,7 @@ func ExampleCatalogue_Compile() {
 	// Output:
 	// SELECT d."job_id", d."status" FROM (
 	// …
-	// ) AS d WHERE d."user_id" = $1 AND (d."finished_at" >= $2 AND d."status" IN ($3, $4)) ORDER BY d."finished_at" DESC, d."id" LIMIT $5
+	// ) AS d WHERE d."user_id" = $1 AND (d."finished_at" >= CAST($2 AS BIGINT) AND d."status" IN ($3, $4)) ORDER BY d."finished_at" DESC, d."id" LIMIT $5
 	// u1 1793491200000 failed retrying 100
 }
 

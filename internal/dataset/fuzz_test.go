@@ -18,7 +18,7 @@ import (
 var token = regexp.MustCompile(`d\."[^"]*"|\$[0-9]+|[A-Za-z_]+|[0-9]+|'\\'|<=|>=|[^\s]`)
 
 // grammar is every token that Compile itself may write.
-var grammar = strings.Fields(`SELECT FROM AS d WHERE AND OR NOT IS NULL TRUE DISTINCT IN LIKE LOWER ESCAPE ORDER BY DESC LIMIT
+var grammar = strings.Fields(`SELECT FROM AS d WHERE AND OR NOT IS NULL TRUE DISTINCT IN LIKE LOWER ESCAPE ORDER BY DESC LIMIT CAST BIGINT NUMERIC
 	COUNT one counted 1 '\' ( ) , = < <= > >= *`)
 
 // FuzzCompile checks the property that all safety rests on: what comes out of a

@@ -114,7 +114,7 @@ func (c *Cursor) Count(ctx context.Context) (int64, error) {
 	var n int64
 	err := c.tx.QueryRowContext(ctx, c.statement.CountSQL, c.statement.Args...).Scan(&n)
 	if err != nil {
-		return 0, fmt.Errorf("count %s: %w", c.statement.Dataset.Name, err)
+		return 0, fmt.Errorf("count %s: %w", c.statement.Dataset.Name, meaning(err))
 	}
 	return n, nil
 }
@@ -125,7 +125,7 @@ func (c *Cursor) Count(ctx context.Context) (int64, error) {
 func (c *Cursor) Rows(ctx context.Context) iter.Seq2[[]any, error] {
 	return func(yield func([]any, error) bool) {
 		if err := c.each(ctx, func(row []any) bool { return yield(row, nil) }); err != nil {
-			yield(nil, fmt.Errorf("read %s: %w", c.statement.Dataset.Name, because(ctx, err)))
+			yield(nil, fmt.Errorf("read %s: %w", c.statement.Dataset.Name, because(ctx, meaning(err))))
 		}
 	}
 }

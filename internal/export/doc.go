@@ -17,8 +17,9 @@
 //     users belongs to the user who asked, not to the one who is named.
 //   - A half-written file is never stored: the encoder finishes first.
 //   - What cannot get better fails the job at once (jobs.Unrecoverable): a bad
-//     query, too many rows for a PDF, a file over the limit. A database or a
-//     storage that does not answer is an ordinary error, and the job is retried.
+//     query, a value that the database refuses, too many rows for a PDF, a file
+//     over the limit. A database or a storage that does not answer is an
+//     ordinary error, and the job is retried.
 //
 // This package links no encoder, so the API can check payloads with it and stay
 // small. Only the worker imports render.

@@ -26,6 +26,7 @@ import (
 	"github.com/tandemq/tandem/internal/jobs"
 	"github.com/tandemq/tandem/internal/storage"
 	"github.com/tandemq/tandem/internal/store"
+	"github.com/tandemq/tandem/internal/store/storetest"
 )
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -419,6 +420,17 @@ func TestErrorsSayWhetherARetryCanHelp(t *testing.T) {
 			w.expectNothingLeftBehind(t)
 		})
 	}
+}
+
+func TestAValueThatThePostgreSQLColumnCannotHoldFailsAtOnce(t *testing.T) {
+	w := newWorld(t, export.Options{})
+	db := storetest.Postgres(t)
+	execute(t, db.Write, "CREATE TABLE orders (id BIGINT, customer BIGINT, note TEXT, amount INTEGER, placed BIGINT)")
+	postgres := export.New(w.catalogue, dataset.NewReader(db.Read, nil), render.Encoders(render.Options{}), w.files, w.artifacts, export.Options{TempDir: w.temp})
+	if _, err := postgres.Run(t.Context(), request(export.CSV, ``)); !jobs.IsUnrecoverable(err) {
+		t.Errorf("the owner u1 of a column of numbers: %v", err)
+	}
+	w.expectNothingLeftBehind(t)
 }
 
 func TestAPDFTakesExactlyItsLimit(t *testing.T) {

@@ -120,7 +120,7 @@ func explain(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)):
 		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
-	case errors.Is(err, dataset.ErrWrongType):
+	case errors.Is(err, dataset.ErrWrongType), errors.Is(err, dataset.ErrRefused):
 		return jobs.Unrecoverable(err)
 	default:
 		return err
