@@ -163,7 +163,7 @@ func isLoopback(host string) bool {
 // Datasets are what exports and reports read beside the service's own tables.
 type Datasets struct {
 	File        string    `envconfig:"DATASETS_FILE" doc:"YAML file with the datasets of the operator. Empty leaves the service's own."`
-	DatabaseURL SecretURL `envconfig:"DATASETS_DATABASE_URL" doc:"The database that these datasets read, by a user who may only read: postgres:// or file:. Empty is DATABASE_URL."`
+	DatabaseURL SecretURL `envconfig:"DATASETS_DATABASE_URL" doc:"The database that all datasets and reports of that file read, by a user who may only read: postgres:// or file:. Empty is DATABASE_URL. The service's own datasets always read that one."`
 }
 
 func (c *Datasets) check(p *problems) {

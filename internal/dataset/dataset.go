@@ -50,9 +50,12 @@ const None = "none"
 
 // Dataset is a described SELECT.
 type Dataset struct {
-	Name   string
-	Title  string // what a heading calls it; empty is made from Name
-	Source string // the database it is read from; empty is the service's own
+	Name  string
+	Title string // what a heading calls it; empty is made from Name
+
+	// Operators says that it is the operator's, and read from their database;
+	// the others are read from the service's own.
+	Operators bool
 
 	// Select is trusted SQL without parameters. Its columns, and nothing else,
 	// can be named by Columns, Tenant and Owner.

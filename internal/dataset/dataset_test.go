@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -359,16 +360,37 @@ func TestCheckFindsASelectThatDoesNotFitItsDescription(t *testing.T) {
 datasets:
   - {name: broken, select: SELECT thing FROM nowhere, tenant: none, owner: none, columns: [{name: a, type: text}]}
   - {name: short, select: SELECT id FROM orders, tenant: shop, owner: none, columns: [{name: id, type: text}, {name: b, type: text}]}
-  - {name: far, source: elsewhere, select: SELECT 1 AS a, tenant: none, owner: none, columns: [{name: a, type: text}]}
 `))
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = dataset.NewReader(db, nil).Check(t.Context(), catalogue)
-	for _, want := range []string{"dataset broken: ", "nowhere", "dataset short: its SELECT has no column b, shop", `dataset far: no database is configured under the name "elsewhere"`} {
+	for _, want := range []string{"dataset broken: ", "nowhere", "dataset short: its SELECT has no column b, shop"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error = %v\nwant it to say %s", err, want)
 		}
+	}
+}
+
+// The two databases differ: the operator's has no tables of the service, and the
+// service's has no shop until it is made there.
+func TestDatasetsOfTheOperatorReadTheirDatabase(t *testing.T) {
+	own, catalogue := storetest.SQLite(t), shopCatalogue(t)
+	theirs, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "shop.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	execute(t, theirs, sqliteShop)
+	if err := dataset.NewReader(own.Read, theirs).Check(t.Context(), catalogue); err != nil {
+		t.Errorf("with a database of the operator's: %v", err)
+	}
+	if err := dataset.NewReader(own.Read, nil).Check(t.Context(), catalogue); err == nil || !strings.Contains(err.Error(), "dataset orders: ") {
+		t.Errorf("without one: %v, want orders looked for in the service's own", err)
+	}
+	execute(t, own.Write, sqliteShop)
+	if err := dataset.NewReader(own.Read, nil).Check(t.Context(), catalogue); err != nil {
+		t.Errorf("with the shop in the service's own: %v", err)
 	}
 }
 

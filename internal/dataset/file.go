@@ -11,13 +11,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// An operator's file:
+// An operator's file, whose datasets all read the operator's database:
 //
 //	default: orders            # what a query without "dataset" reads
 //	datasets:
 //	  - name: orders
 //	    title: Orders
-//	    source: shop           # a database the service was told of; left out: its own
 //	    select: |
 //	      SELECT id, shop_id, customer_id, amount, placed_at FROM orders
 //	    tenant: shop_id        # or none: tenants share all rows
@@ -36,7 +35,6 @@ type fileText struct {
 type datasetText struct {
 	Name    string       `yaml:"name"`
 	Title   string       `yaml:"title"`
-	Source  string       `yaml:"source"`
 	Select  string       `yaml:"select"`
 	Tenant  string       `yaml:"tenant"`
 	Owner   string       `yaml:"owner"`
@@ -146,7 +144,7 @@ func named(sets []Dataset, name string) bool {
 
 func (t *datasetText) dataset() Dataset {
 	d := Dataset{
-		Name: t.Name, Title: t.Title, Source: t.Source, Select: t.Select,
+		Name: t.Name, Title: t.Title, Operators: true, Select: t.Select,
 		Tenant: t.Tenant, Owner: t.Owner,
 	}
 	for _, key := range t.Order {

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -10,32 +11,32 @@ import (
 	"strings"
 )
 
-// Reader runs statements on the databases that datasets name.
+// Reader runs statements on the databases that datasets are in.
 type Reader struct {
-	sources map[string]*sql.DB
+	own, operators *sql.DB
 }
 
-// NewReader takes the service's own database and those that an operator's
-// datasets name as their source; others may be nil.
+// NewReader takes the service's own database and the operator's; nil means that
+// theirs is in the service's own.
 //
 // A cursor keeps one connection for as long as a file takes to make, so a pool
 // that may open only one connection would make everybody else wait.
-func NewReader(own *sql.DB, others map[string]*sql.DB) *Reader {
-	sources := map[string]*sql.DB{"": own}
-	for name, db := range others {
-		sources[name] = db
+func NewReader(own, operators *sql.DB) *Reader {
+	return &Reader{own: own, operators: cmp.Or(operators, own)}
+}
+
+// of is the database that a dataset is in.
+func (r *Reader) of(d *Dataset) *sql.DB {
+	if d.Operators {
+		return r.operators
 	}
-	return &Reader{sources: sources}
+	return r.own
 }
 
 // Open starts a read-only transaction for a statement, so that Count and Rows
 // speak of the same rows where the database can promise that. Close the cursor.
 func (r *Reader) Open(ctx context.Context, s *Statement) (*Cursor, error) {
-	db, ok := r.sources[s.Dataset.Source]
-	if !ok {
-		return nil, fmt.Errorf("dataset %s: no database is configured under the name %q", s.Dataset.Name, s.Dataset.Source)
-	}
-	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
+	tx, err := r.of(s.Dataset).BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
 	if err != nil {
 		return nil, fmt.Errorf("read %s: begin: %w", s.Dataset.Name, err)
 	}
@@ -55,11 +56,7 @@ func (r *Reader) Check(ctx context.Context, c *Catalogue) error {
 }
 
 func (r *Reader) check(ctx context.Context, d *Dataset) error {
-	db, ok := r.sources[d.Source]
-	if !ok {
-		return fmt.Errorf("dataset %s: no database is configured under the name %q", d.Name, d.Source)
-	}
-	rows, err := db.QueryContext(ctx, "SELECT * FROM (\n"+d.Select+"\n) AS d WHERE 1 = 0")
+	rows, err := r.of(d).QueryContext(ctx, "SELECT * FROM (\n"+d.Select+"\n) AS d WHERE 1 = 0")
 	if err != nil {
 		return fmt.Errorf("dataset %s: %w", d.Name, err)
 	}

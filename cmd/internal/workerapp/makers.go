@@ -72,7 +72,7 @@ func (a *App) makeExporter(ctx context.Context, t *boot.Teardown) (*export.Expor
 	if err != nil {
 		return nil, err
 	}
-	rows := dataset.NewReader(a.database.Read, sourcesOf(catalogue, operator))
+	rows := dataset.NewReader(a.database.Read, operator)
 	if err := rows.Check(ctx, catalogue); err != nil {
 		return nil, fmt.Errorf("check datasets: %w", err)
 	}
@@ -189,8 +189,8 @@ func (t reportArtifacts) Save(ctx context.Context, a maker.Artifact) error {
 	}))
 }
 
-// operatorDatabase is what the operator's datasets and reports read: the
-// database that they name, or else the service's own. It is opened once.
+// operatorDatabase is what the operator's datasets and reports read; nil is the
+// service's own. It is opened once.
 func (a *App) operatorDatabase(ctx context.Context, t *boot.Teardown) (*sql.DB, error) {
 	if a.operator != nil || !a.config.Datasets.DatabaseURL.IsSet() {
 		return a.operator, nil
@@ -205,18 +205,4 @@ func (a *App) operatorDatabase(ctx context.Context, t *boot.Teardown) (*sql.DB, 
 	a.operator = db.Read
 	t.AddClose("datasets database", db.Close)
 	return a.operator, nil
-}
-
-// sourcesOf gives every source that the catalogue names the operator's database.
-func sourcesOf(c *dataset.Catalogue, operator *sql.DB) map[string]*sql.DB {
-	if operator == nil {
-		return nil
-	}
-	sources := map[string]*sql.DB{}
-	for _, name := range c.Names() {
-		if set, ok := c.Dataset(name); ok && set.Source != "" {
-			sources[set.Source] = operator
-		}
-	}
-	return sources
 }
