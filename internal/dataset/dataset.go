@@ -24,7 +24,7 @@ type Stored string
 
 // The ways to store a time.
 const (
-	Native  Stored = ""     // the database's own type, or RFC 3339 text
+	Native  Stored = ""     // the database's own type, or RFC 3339 text in UTC
 	Millis  Stored = "ms"   // a number of milliseconds since 1970 in UTC
 	Seconds Stored = "s"    // a number of seconds since 1970 in UTC
 	SQLText Stored = "text" // text like 2026-11-24 15:04:05 in UTC, as SQLite's own functions write

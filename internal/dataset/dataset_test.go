@@ -560,3 +560,67 @@ func failure(t *testing.T, db *sql.DB, c *dataset.Catalogue, req dataset.Request
 	_, err = cursor.Count(t.Context())
 	return err
 }
+
+// The same moments as programs write them: Go and Python without a fraction where
+// there is none, JavaScript with three digits, Python with six.
+func TestATimeIsFoundHoweverItIsWritten(t *testing.T) {
+	catalogue, err := dataset.Parse(strings.NewReader(`
+datasets:
+  - name: seen
+    select: SELECT id, at, plain FROM seen
+    tenant: none
+    owner: none
+    order: [id]
+    columns:
+      - {name: id, type: integer}
+      - {name: at, type: timestamp}
+      - {name: plain, type: timestamp, stored: text}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		kind := map[string]string{"sqlite": "TEXT", "postgres": "TIMESTAMPTZ"}[db.Kind()]
+		execute(t, db.Write, `CREATE TABLE seen (id INTEGER, at `+kind+`, plain TEXT);
+			INSERT INTO seen VALUES
+				(1, '2026-11-24T15:04:04.999Z',         '2026-11-24 15:04:04.999'),
+				(2, '2026-11-24T15:04:05Z',             '2026-11-24 15:04:05'),
+				(3, '2026-11-24T15:04:05.000Z',         '2026-11-24 15:04:05.000'),
+				(4, '2026-11-24T15:04:05+00:00',        '2026-11-24 15:04:05'),
+				(5, '2026-11-24T15:04:05.500Z',         '2026-11-24 15:04:05.500'),
+				(6, '2026-11-24T15:04:05.500000+00:00', '2026-11-24 15:04:05.5'),
+				(7, '2026-11-24T15:04:06Z',             '2026-11-24 15:04:06'),
+				(8, NULL,                               NULL)`)
+		const whole, half = "2026-11-24T15:04:05Z", "2026-11-24T16:04:05.5+01:00"
+		for _, tt := range []struct {
+			operator, moment string
+			want             []int64
+		}{
+			{"eq", whole, []int64{2, 3, 4}},
+			{"ne", whole, []int64{1, 5, 6, 7, 8}},
+			{"lt", whole, []int64{1}},
+			{"lte", whole, []int64{1, 2, 3, 4}},
+			{"gt", whole, []int64{5, 6, 7}},
+			{"gte", whole, []int64{2, 3, 4, 5, 6, 7}},
+			{"eq", half, []int64{5, 6}},
+			{"ne", half, []int64{1, 2, 3, 4, 7, 8}},
+			{"lt", half, []int64{1, 2, 3, 4}},
+			{"lte", half, []int64{1, 2, 3, 4, 5, 6}},
+			{"gt", half, []int64{7}},
+			{"gte", half, []int64{5, 6, 7}},
+		} {
+			for _, column := range []string{"at", "plain"} {
+				query := fmt.Sprintf(`{"dataset":"seen","where":{%q:{%q:%q}}}`, column, tt.operator, tt.moment)
+				got := ids(read(t, db.Read, catalogue, dataset.Request{Query: json.RawMessage(query), Scope: dataset.AllRows}))
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", query, diff)
+				}
+			}
+		}
+		in := fmt.Sprintf(`{"dataset":"seen","where":{"at":{"in":[%q,%q]}}}`, whole, half)
+		got := ids(read(t, db.Read, catalogue, dataset.Request{Query: json.RawMessage(in), Scope: dataset.AllRows}))
+		if diff := cmp.Diff([]int64{2, 3, 4, 5, 6}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", in, diff)
+		}
+	})
+}

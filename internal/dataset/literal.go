@@ -12,7 +12,7 @@ import (
 )
 
 // literal reads a filter's value as the column's type and returns what to
-// bind; nil is JSON's null.
+// bind; nil is JSON's null. A moment that may be stored as text stays a time.Time.
 func literal(column Column, raw json.RawMessage, at string) (any, error) {
 	value, err := scalar(raw)
 	if err != nil {
@@ -108,11 +108,9 @@ func stored(column Column, moment time.Time) any {
 		return moment.UnixMilli()
 	case column.Stored == Seconds:
 		return moment.Unix()
-	case column.Type == Date:
-		return moment.Format(time.DateOnly)
-	case column.Stored == SQLText:
-		return moment.Format(time.DateTime)
+	case column.textual():
+		return moment
 	default:
-		return moment.Format(time.RFC3339Nano)
+		return moment.Format(time.DateOnly)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tandemq/tandem/internal/jobs"
 )
@@ -30,7 +31,7 @@ type within struct {
 }
 
 // match is a LIKE that does not mind upper and lower case, which the
-// databases would otherwise decide differently.
+// databases would otherwise decide differently. SQLite knows those of A to Z.
 type match struct {
 	column  Column
 	pattern string
@@ -178,6 +179,9 @@ func comparison(column Column, name string, raw json.RawMessage, at string) (con
 	if err != nil {
 		return nil, err
 	}
+	if moment, ok := value.(time.Time); ok {
+		return compareTime(column, name, moment), nil
+	}
 	if value != nil {
 		return compare{column, sqlOperators[name], value}, nil
 	}
@@ -208,14 +212,20 @@ func inList(column Column, raw json.RawMessage, at string) (condition, error) {
 	if len(items) > MaxIn {
 		return nil, jobs.Invalid(at, "must have at most %d values", MaxIn)
 	}
-	values := make([]any, len(items))
+	values := make([]any, 0, len(items))
 	for i, item := range items {
 		place := fmt.Sprintf("%s[%d]", at, i)
-		if values[i], err = literal(column, item, place); err != nil {
+		value, err := literal(column, item, place)
+		if err != nil {
 			return nil, err
 		}
-		if values[i] == nil {
+		switch value := value.(type) {
+		case nil:
 			return nil, jobs.Invalid(place, "must not be null")
+		case time.Time:
+			values = append(values, spellings(column, value)...)
+		default:
+			values = append(values, value)
 		}
 	}
 	return within{column, values}, nil
