@@ -35,11 +35,12 @@ type Sheet struct {
 // NewEncoder starts a file; package render has one for every Format.
 type NewEncoder func(f Format, w io.Writer, sheet Sheet) (Encoder, error)
 
-// Why an export cannot be made. Both fail the job at once, with words for the
-// user who has to ask for less.
+// Why an export cannot be made. They fail the job at once, with words for the
+// user who has to ask for less, or for another format.
 var (
 	ErrTooManyRows = errors.New("too many rows")
 	ErrTooLarge    = errors.New("file is too large")
+	ErrTextTooLong = errors.New("text is too long for the format")
 )
 
 func tooManyRows(f Format, rows, limit int64) error {

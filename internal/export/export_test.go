@@ -139,10 +139,10 @@ datasets:
       - {name: amount, type: number}
       - {name: placed, type: timestamp, stored: ms}
   - name: wide
-    select: SELECT 'u1' AS customer, printf('%040000d', 0) AS zeros
+    select: SELECT 'u1' AS customer, printf('%040000d', 0) AS zeros, printf('%020000d', 0) AS half
     tenant: none
     owner: customer
-    columns: [{name: zeros, type: text}]
+    columns: [{name: zeros, type: text}, {name: half, type: text}]
   - name: odd
     select: SELECT 'u1' AS customer, 'not a number' AS amount
     tenant: none
@@ -390,8 +390,10 @@ func TestErrorsSayWhetherARetryCanHelp(t *testing.T) {
 			want: "the query selects 3 rows and a pdf file takes 2; narrow it with where or limit", permanent: true},
 		{name: "too large a file", o: export.Options{MaxBytes: 20}, req: request(export.CSV, ``), want: "narrow the query", permanent: true},
 		{name: "too large an archive", o: export.Options{MaxBytes: 20}, req: request(export.XLSX, ``), want: "narrow the query", permanent: true},
-		{name: "too large a sheet, which would have packed well", o: export.Options{MaxBytes: 20 << 10}, req: request(export.XLSX, `{"dataset":"wide"}`),
+		{name: "too large a sheet, which would have packed well", o: export.Options{MaxBytes: 20 << 10}, req: request(export.XLSX, `{"dataset":"wide","columns":["half"]}`),
 			want: "narrow the query", permanent: true},
+		{name: "a text that no cell takes", req: request(export.XLSX, `{"dataset":"wide"}`),
+			want: "choose csv, json or ndjson", permanent: true},
 		{name: "a dataset that is described wrongly", req: request(export.CSV, `{"dataset":"odd"}`), want: "not of the declared type", permanent: true},
 		{name: "a storage that does not answer", req: request(export.CSV, ``), want: "connection refused",
 			prepare: func(_ *testing.T, w *world) { w.files.fail = broken }},

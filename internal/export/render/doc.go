@@ -6,7 +6,7 @@
 //
 //	        null     timestamp                  date         text
 //	CSV     empty    2026-11-24T15:04:05.000Z   2026-11-24   guarded, quoted if need be
-//	XLSX    empty    a date cell                a date cell  a string cell
+//	XLSX    empty    a date cell                a date cell  a string cell, up to 32,767 characters
 //	PDF     –        2026-11-24 15:04:05        2026-11-24   wrapped
 //	JSON    null     2026-11-24T15:04:05.000Z   2026-11-24   escaped
 //

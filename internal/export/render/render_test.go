@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/tandemq/tandem/internal/dataset"
 	"github.com/tandemq/tandem/internal/export"
 	"github.com/tandemq/tandem/internal/export/render"
+	"github.com/tandemq/tandem/internal/jobs"
 )
 
 // made is when the test files are made.
@@ -263,6 +265,25 @@ func TestXLSXKeepsTheDigitsThatASpreadsheetWouldLose(t *testing.T) {
 	want := [][]string{{"ID", "Amount"}, {"9007199254740993", "123456789012345.678"}, {"123456789012345", "1234567890.12"}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("rows, %v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestXLSXKeepsALongTextWholeOrSaysThatItCannot(t *testing.T) {
+	one := []dataset.Column{{Name: "note", Label: "Note", Type: dataset.Text}}
+	for _, text := range []string{strings.Repeat("x", 32767), strings.Repeat("ü", 32767), strings.Repeat("😀", 16383) + "x"} {
+		book := openBook(t, encode(t, export.XLSX, render.Options{}, one, [][]any{{text}}))
+		if got, err := book.GetCellValue("Orders", "A2"); err != nil || got != text {
+			t.Errorf("%.4s…: %d bytes of %d came back, %v", text, len(got), len(text), err)
+		}
+		encoder, err := render.Encoders(render.Options{TempDir: t.TempDir()})(export.XLSX, io.Discard, export.Sheet{Columns: one})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer encoder.Close()
+		err = encoder.Write([]any{text + "x"})
+		if !errors.Is(err, export.ErrTextTooLong) || !jobs.IsUnrecoverable(err) || !strings.Contains(err.Error(), "note") {
+			t.Errorf("%.4s… and one more: %v", text, err)
+		}
 	}
 }
 

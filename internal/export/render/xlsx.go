@@ -9,12 +9,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/xuri/excelize/v2"
 
 	"github.com/tandemq/tandem/internal/dataset"
 	"github.com/tandemq/tandem/internal/export"
+	"github.com/tandemq/tandem/internal/jobs"
 )
 
 // xlsxEncoder streams rows into sheets. A sheet that has more than 16 MiB grows
@@ -182,6 +184,9 @@ func (x *xlsxEncoder) Write(row []any) error {
 		}
 	}
 	for i, value := range row {
+		if text, ok := value.(string); ok && !fitsCell(text) {
+			return tooLong(x.sheet.Columns[i])
+		}
 		x.cells[i] = x.cell(x.sheet.Columns[i], value)
 	}
 	if x.sheet.Take != nil {
@@ -221,6 +226,24 @@ const (
 	rowMarkup  = 24
 	cellMarkup = 72
 )
+
+// fitsCell reports whether a cell takes a text: the library would cut it where
+// Excel's limit is, which counts in units of UTF-16.
+func fitsCell(text string) bool {
+	if len(text) <= excelize.TotalCellChars {
+		return true
+	}
+	units := 0
+	for _, r := range text {
+		units += utf16.RuneLen(r)
+	}
+	return units <= excelize.TotalCellChars
+}
+
+func tooLong(column dataset.Column) error {
+	return jobs.Unrecoverable(fmt.Errorf("%w: %s has one of more than %d characters, which no xlsx cell takes; "+
+		"leave the column out, or choose csv, json or ndjson", export.ErrTextTooLong, column.Name, excelize.TotalCellChars))
+}
 
 // cell gives a value its style. A number that a spreadsheet, which counts in
 // floating point, would change stays a text with all its digits.
