@@ -100,7 +100,7 @@ func (c *Database) check(p *problems) {
 
 // Files are where exports and reports go, and how they are fetched.
 type Files struct {
-	StorageURL  SecretURL     `envconfig:"STORAGE_URL" doc:"file:///path, or s3://KEY:SECRET@host/bucket?region=eu-central-1. Empty is the directory files in DATA_DIR."`
+	StorageURL  SecretURL     `envconfig:"STORAGE_URL" doc:"file:///path, or s3://KEY:SECRET@host/bucket?region=eu-central-1. Without KEY:SECRET the credentials are those of the environment (AWS_ACCESS_KEY_ID) or the machine; files are then fetched through the api if the credentials are temporary. Empty is the directory files in DATA_DIR."`
 	PublicURL   string        `envconfig:"PUBLIC_URL" doc:"Where people reach the API; links in mails begin with it. https, except on localhost. Empty is localhost, in development only."`
 	SigningKey  Secret        `envconfig:"URL_SIGNING_KEY" doc:"Signs download links; 32 bytes or more, the same for api and worker. Several divided by commas: the first signs, all are accepted. Empty makes one in DATA_DIR, in development only."`
 	ArtifactTTL time.Duration `envconfig:"ARTIFACT_TTL" default:"168h" doc:"How long a finished file can be downloaded. With s3:// at most 168h, which is what S3 signs links for."`

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path"
-	"strings"
 	"time"
 )
 
@@ -21,9 +19,8 @@ import (
 //	.tmp/W5L3…             a file that is being written; a crash leaves it, and
 //	                       OpenFS removes those that are older than a day
 type FS struct {
-	root    *os.Root
-	signer  *Signer
-	baseURL string
+	root  *os.Root
+	links *links
 }
 
 var _ Store = (*FS)(nil)
@@ -36,12 +33,9 @@ const (
 
 // OpenFS makes the directory if it is not there. Close the result.
 func OpenFS(dir string, o Options) (*FS, error) {
-	if o.Signer == nil {
-		return nil, errors.New("storage: a directory needs a Signer for its download URLs")
-	}
-	base, err := url.Parse(o.PublicURL)
-	if err != nil || base.Host == "" {
-		return nil, errors.New("storage: a directory needs the public URL of the API, like https://tandem.example")
+	links, err := newLinks(o)
+	if err != nil {
+		return nil, fmt.Errorf("storage: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("storage: %w", err)
@@ -50,7 +44,7 @@ func OpenFS(dir string, o Options) (*FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("storage: %w", err)
 	}
-	f := &FS{root: root, signer: o.Signer, baseURL: strings.TrimSuffix(o.PublicURL, "/")}
+	f := &FS{root: root, links: links}
 	if err := f.prepare(o.now()); err != nil {
 		return nil, errors.Join(fmt.Errorf("storage: %w", err), root.Close())
 	}
@@ -177,13 +171,7 @@ func (f *FS) Delete(_ context.Context, key string) error {
 }
 
 // SignedURL is the API's own address of the file, with a Signer's signature.
-func (f *FS) SignedURL(_ context.Context, link Link) (string, error) {
-	query, err := f.signer.Sign(Grant{Path: link.Path, Owner: link.Owner, Expires: link.Expires})
-	if err != nil {
-		return "", fmt.Errorf("sign %s: %w", link.Key, err)
-	}
-	return f.baseURL + link.Path + "?" + query.Encode(), nil
-}
+func (f *FS) SignedURL(_ context.Context, link Link) (string, error) { return f.links.sign(link) }
 
 // Check writes a small file and removes it.
 func (f *FS) Check(context.Context) error {

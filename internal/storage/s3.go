@@ -22,6 +22,7 @@ type S3 struct {
 	client *minio.Client
 	public *minio.Client // signs URLs for the host that clients use
 	bucket string
+	links  *links // for credentials that end before the links; nil when nobody said how
 	now    func() time.Time
 }
 
@@ -54,7 +55,11 @@ func openS3(address *url.URL, o Options) (*S3, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &S3{client: client, public: public, bucket: bucket, now: o.now}, nil
+	links, err := newLinks(o)
+	if err != nil && address.User == nil {
+		return nil, fmt.Errorf("storage: credentials of the machine: %w", err)
+	}
+	return &S3{client: client, public: public, bucket: bucket, links: links, now: o.now}, nil
 }
 
 func s3Options(address *url.URL) (*minio.Options, error) {
@@ -175,10 +180,19 @@ func (s *S3) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// SignedURL is a presigned GET. S3 takes seven days at most.
+// SignedURL is a presigned GET, of seven days at most. What temporary credentials
+// sign ends with their session, in hours or minutes, so with them it is the API's
+// own address.
 func (s *S3) SignedURL(ctx context.Context, link Link) (string, error) {
 	if err := checkKey(link.Key); err != nil {
 		return "", err
+	}
+	value, err := s.client.GetCreds()
+	if err != nil {
+		return "", fmt.Errorf("sign %s: %w", link.Key, err)
+	}
+	if value.SessionToken != "" && s.links != nil {
+		return s.links.sign(link)
 	}
 	left := link.Expires.Sub(s.now()).Truncate(time.Second)
 	if left < time.Second || left > maxPresign {

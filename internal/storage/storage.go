@@ -7,7 +7,8 @@
 //	FS   https://tandem.example/api/v1/artifacts/ID/download?owner=…&expires=…&kid=…&sig=…
 //	     signed by Signer, checked with Signer.Verify and served by the API
 //	S3   https://bucket.example/exports/3f2a….csv?X-Amz-…
-//	     presigned, served by the object store itself
+//	     presigned, served by the object store itself; with credentials that
+//	     end before it, such as a machine's own, an address like that of FS
 //
 // Both drivers are a Store and pass one conformance suite. Users of this
 // package declare the few methods they need themselves.
@@ -72,8 +73,8 @@ type Link struct {
 	Expires  time.Time
 }
 
-// Options are for Open. Signer and PublicURL are needed by the directory
-// driver only.
+// Options are for Open. Signer and PublicURL are needed by the directory driver,
+// and by S3 without a key and secret of its own.
 type Options struct {
 	Signer    *Signer
 	PublicURL string           // where clients reach the API: https://tandem.example

@@ -70,6 +70,23 @@ func TestAPresignedURLLivesSevenDaysAtMost(t *testing.T) {
 	}
 }
 
+func TestLinksOutliveTemporaryCredentials(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "KEY")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "SECRET")
+	o := storage.Options{Signer: signer(t, secret), PublicURL: "https://tandem.example/"}
+	link := storage.Link{Key: "exports/a.csv", Path: "/api/v1/artifacts/a1/download", Owner: "ann", Expires: time.Now().Add(time.Hour)}
+	for token, want := range map[string]string{"": "https://host/files/exports/a.csv?", "session": "https://tandem.example/api/v1/artifacts/a1/download?"} {
+		t.Setenv("AWS_SESSION_TOKEN", token)
+		address, err := open(t, "s3://host/files", o).SignedURL(t.Context(), link)
+		if err != nil || !strings.HasPrefix(address, want) || strings.Contains(address, "session") {
+			t.Errorf("with the token %q: %s, %v; want %s…", token, address, err, want)
+		}
+	}
+	if _, err := storage.Open("s3://host/files", storage.Options{}); err == nil {
+		t.Error("opened without a way to sign such links")
+	}
+}
+
 func TestCheckNoticesWhatIsMissing(t *testing.T) {
 	dir := t.TempDir()
 	fs := openFS(t, dir)
