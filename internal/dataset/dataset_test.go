@@ -338,7 +338,8 @@ func testBuiltin(t *testing.T, db *store.DB) {
 	if err := dataset.NewReader(db.Read, nil).Check(t.Context(), catalogue); err != nil {
 		t.Fatal(err)
 	}
-	execute(t, db.Write, `INSERT INTO users VALUES ('u1', 't1', 'Ann', 'ann@example.com', '$argon2id$secret', 'active', 1795500000000, NULL),
+	execute(t, db.Write, `INSERT INTO users (id, tenant_id, name, email, password_hash, status, created_at, verified_at) VALUES
+		('u1', 't1', 'Ann', 'ann@example.com', '$argon2id$secret', 'active', 1795500000000, NULL),
 		('u2', 't1', 'Bob', 'bob@example.com', '$argon2id$secret', 'pending', 1795600000000, NULL)`)
 	got := read(t, db.Read, catalogue, dataset.Request{UserID: "u1", TenantID: "t1"})
 	want := [][]any{{"u1", "Ann", "ann@example.com", "active", time.UnixMilli(1795500000000).UTC(), nil}}

@@ -171,7 +171,7 @@ func TestTheMarkerTakenDuringACallIsGivenBack(t *testing.T) {
 		s.calm()
 		s.redis.add(job("first"))
 		s.calm() // it runs, and the listener blocks
-		s.redis.latency = 10 * time.Millisecond
+		locked(s.redis, func() any { s.redis.latency = 10 * time.Millisecond; return nil })
 		time.Sleep(905 * time.Millisecond)
 		synctest.Wait()
 		if locked(s.redis, func() int { return s.redis.inFlight }) != 1 {

@@ -128,7 +128,7 @@ func (f *fakeRedis) rise() {
 
 // reach waits out the latency and any outage, as the broker's send does.
 func (f *fakeRedis) reach(ctx context.Context) error {
-	if err := sleep(ctx, f.latency); err != nil {
+	if err := sleep(ctx, locked(f, func() time.Duration { return f.latency })); err != nil {
 		return err
 	}
 	f.mu.Lock()

@@ -112,7 +112,7 @@ func (d *DB) addUser(on executor, tenant string, created, verified time.Time) {
 	if !verified.IsZero() {
 		status, at = "active", verified.UnixMilli()
 	}
-	d.exec(on, `INSERT INTO users VALUES ($1,$2,'n',$3,'p',$4,$5,$6)`,
+	d.exec(on, `INSERT INTO users (id, tenant_id, name, email, password_hash, status, created_at, verified_at) VALUES ($1,$2,'n',$3,'p',$4,$5,$6)`,
 		fmt.Sprintf("user-%d", d.next), tenant, fmt.Sprintf("u%d@example.com", d.next), status, created.UnixMilli(), at)
 }
 
