@@ -67,9 +67,7 @@ func Follow(ctx context.Context, conn *redisconn.Conn, prefix, queue, from strin
 				_ = stream.Close()
 			}
 		}()
-		// The stream may have been trimmed since somebody saw that event.
-		_, _, resumed := parseID(from)
-		f := follower{source: stream, after: from, yield: yield, behind: resumed}
+		f := follower{source: stream, after: from, yield: yield}
 		f.run(ctx)
 	}
 }
@@ -93,7 +91,6 @@ type follower struct {
 	source source
 	after  string
 	yield  func(jobs.Event, error) bool
-	behind bool // the stream may have been trimmed beyond the place
 }
 
 func (f *follower) run(ctx context.Context) {
@@ -112,7 +109,6 @@ func (f *follower) run(ctx context.Context) {
 		if errors.Is(err, errStopped) {
 			return
 		}
-		f.behind = true
 		if !f.yield(jobs.Event{}, err) || !errors.Is(err, jobs.ErrUnavailable) {
 			return
 		}
@@ -131,19 +127,19 @@ func (f *follower) read(ctx context.Context) ([]jobs.Event, error) {
 		}
 		f.after = last
 	}
-	if err := f.lookForGap(ctx); err != nil {
+	events, err := f.source.Read(ctx, f.after, block)
+	if err != nil || len(events) == 0 {
 		return nil, err
 	}
-	events, err := f.source.Read(ctx, f.after, block)
-	f.behind = len(events) == broker.ReadCount
-	return events, err
+	return events, f.lookForGap(ctx)
 }
 
-// lookForGap asks, when the follower fell behind, whether the entry that it saw
-// last is still there. If it is, nothing behind it was trimmed; if not, more may
-// have gone with it.
+// lookForGap asks, when events have been read, whether the entry that was seen
+// before them is still there: a caller, or the whole process, may have stood still
+// for any time. If it is, nothing behind it was trimmed; if not, more may have gone
+// with it.
 func (f *follower) lookForGap(ctx context.Context) error {
-	if _, _, ok := parseID(f.after); !f.behind || !ok || f.after == "0-0" {
+	if _, _, ok := parseID(f.after); !ok || f.after == "0-0" {
 		return nil
 	}
 	has, err := f.source.Has(ctx, f.after)

@@ -282,6 +282,42 @@ func TestAGapIsTold(t *testing.T) {
 	}
 }
 
+// A caller that takes its time, with a connection that is well, misses what is
+// trimmed meanwhile, and is told.
+func TestASlowCallerIsToldOfAGap(t *testing.T) {
+	t.Parallel()
+	b := jobstest.New(t)
+	q := b.Queue("q", queue.Options{})
+	b.Add(q, "seen", nil, jobs.Options{})
+	var left []string
+	seen, gaps := 0, 0
+	for event, err := range events.Follow(t.Context(), b.Conn, b.Prefix, "q", events.FromStart) {
+		switch {
+		case errors.Is(err, events.ErrGap):
+			gaps++
+		case err != nil:
+			t.Fatal(err)
+		default:
+			seen++
+		}
+		if seen == 2 && left == nil { // all that was read
+			for range 20 {
+				b.Add(q, "missed", nil, jobs.Options{})
+			}
+			if err := b.Conn.XTrimMaxLen(t.Context(), b.Prefix+":q:events", 10).Err(); err != nil {
+				t.Fatal(err)
+			}
+			left = stored(b)
+		}
+		if len(left) > 0 && event.ID == left[len(left)-1] {
+			break
+		}
+	}
+	if seen != 2+10 || gaps != 1 {
+		t.Errorf("%d events and %d gaps, wanted 12 and 1", seen, gaps)
+	}
+}
+
 func TestAPlaceThatIsNoLongerThereIsAGap(t *testing.T) {
 	t.Parallel()
 	b := jobstest.New(t)
