@@ -69,7 +69,7 @@ type Counts struct {
 	Prioritized     int64 `json:"prioritized" doc:"Those of the waiting that have a priority."`
 	WaitingChildren int64 `json:"waitingChildren"`
 	Paused          bool  `json:"paused"`
-	OldestWaitingMs int64 `json:"oldestWaitingMs" doc:"Age of the job that is next in line, in ms; 0 when none waits."`
+	OldestWaitingMs int64 `json:"oldestWaitingMs" doc:"How long the job that is next has stood in line, in ms, without delays and backoffs; 0 when none waits."`
 }
 
 // Follower yields the events of a queue, in order and until ctx ends, behind a

@@ -99,7 +99,7 @@ tandem_queue_jobs{queue="email",state="failed"} 1
 tandem_queue_jobs{queue="email",state="prioritized"} 2
 tandem_queue_jobs{queue="email",state="waiting"} 3
 tandem_queue_jobs{queue="email",state="waiting-children"} 0
-# HELP tandem_queue_oldest_waiting_seconds Age of the job that is next in line, 0 when none waits.
+# HELP tandem_queue_oldest_waiting_seconds How long the job that is next has stood in line, without delays and backoffs; 0 when none waits.
 # TYPE tandem_queue_oldest_waiting_seconds gauge
 tandem_queue_oldest_waiting_seconds{queue="email"} 1.5
 # HELP tandem_queue_paused 1 while the queue is paused.

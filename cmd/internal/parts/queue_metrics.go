@@ -14,7 +14,7 @@ import (
 // QueueMetrics shows how the queues stand, for Prometheus:
 //
 //	tandem_queue_jobs{queue,state}             jobs in each state
-//	tandem_queue_oldest_waiting_seconds{queue} age of the job that is next in line
+//	tandem_queue_oldest_waiting_seconds{queue} how long the job that is next has stood in line
 //	tandem_queue_paused{queue}                 1 while the queue is paused
 //	tandem_queue_up{queue}                     0 when the counts could not be read
 //
@@ -39,7 +39,7 @@ var (
 	queueJobs = prometheus.NewDesc("tandem_queue_jobs",
 		"Jobs in a queue, by state; waiting includes prioritized ones.", []string{"queue", "state"}, nil)
 	queueOldest = prometheus.NewDesc("tandem_queue_oldest_waiting_seconds",
-		"Age of the job that is next in line, 0 when none waits.", []string{"queue"}, nil)
+		"How long the job that is next has stood in line, without delays and backoffs; 0 when none waits.", []string{"queue"}, nil)
 	queuePaused = prometheus.NewDesc("tandem_queue_paused",
 		"1 while the queue is paused.", []string{"queue"}, nil)
 	queueUp = prometheus.NewDesc("tandem_queue_up",

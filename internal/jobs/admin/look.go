@@ -17,8 +17,8 @@ type Counts struct {
 	Prioritized     int64 `json:"prioritized"`
 	WaitingChildren int64 `json:"waitingChildren"`
 	Paused          bool  `json:"paused"`
-	// OldestWaitingMs is the age of the job that is next in line, in ms; 0 when
-	// nothing waits.
+	// OldestWaitingMs is how long the job that is next has stood in line, in ms,
+	// without delays and backoffs; 0 when nothing waits.
 	OldestWaitingMs int64 `json:"oldestWaitingMs"`
 }
 

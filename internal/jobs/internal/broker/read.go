@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tandemq/tandem/internal/jobs"
+	"github.com/tandemq/tandem/internal/jobs/internal/wire"
 )
 
 // Get returns a job and its state, both of one moment. A record that breaks the
@@ -49,7 +50,7 @@ type Counts struct {
 	Completed       int64
 	Failed          int64
 	Paused          bool
-	OldestWaiting   time.Time // when the job that has waited longest was added; zero without any
+	OldestWaiting   time.Time // when the job that has stood in line longest came there; zero without any
 }
 
 // Counts reads all counts as they are at one moment, so that a job on its way
@@ -85,22 +86,41 @@ func (b *Broker) Counts(ctx context.Context) (Counts, error) {
 func (b *Broker) oldest(ctx context.Context, ids []string) (time.Time, error) {
 	var oldest time.Time
 	for _, id := range ids {
-		text, err := b.redis.HGet(ctx, b.keys.Job(id), "timestamp").Result()
-		if errors.Is(err, redis.Nil) {
-			continue // it was taken and removed in the meantime
-		}
+		fields, err := b.redis.HMGet(ctx, b.keys.Job(id), "timestamp", "opts", "atm", "processedOn").Result()
 		if err != nil {
 			return oldest, fmt.Errorf("counts: %w", meaning(err))
 		}
-		ms, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			continue // a foreign record without a usable stamp has no age
-		}
-		if at := time.UnixMilli(ms); oldest.IsZero() || at.Before(oldest) {
+		if at, ok := inLineSince(fields); ok && (oldest.IsZero() || at.Before(oldest)) {
 			oldest = at
 		}
 	}
 	return oldest, nil
+}
+
+// inLineSince tells from a job's stamp, options, attempts and latest start when it
+// came into line: when it was added and its delay was over, or when its latest
+// attempt had begun and its backoff was over. A record without a usable stamp has
+// no age, and neither has one that was removed in the meantime.
+func inLineSince(fields []any) (at time.Time, ok bool) {
+	text := make([]string, len(fields))
+	for i, field := range fields {
+		text[i], _ = field.(string)
+	}
+	added, err := strconv.ParseInt(text[0], 10, 64)
+	if err != nil {
+		return at, false
+	}
+	options, err := wire.DecodeOptions([]byte(text[1]))
+	if err != nil {
+		options = jobs.Options{} // the worker that takes it says what is wrong
+	}
+	at = time.UnixMilli(added).Add(options.Delay)
+	made, noCount := strconv.Atoi(text[2])
+	began, noStart := strconv.ParseInt(text[3], 10, 64)
+	if noCount == nil && noStart == nil && made > 0 {
+		at = time.UnixMilli(began).Add(options.Backoff.After(made, 1))
+	}
+	return at, true
 }
 
 // Page returns up to limit jobs of a state, passing over offset, in the order

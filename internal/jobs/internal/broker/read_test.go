@@ -104,6 +104,41 @@ func TestCountsOfEveryState(t *testing.T) {
 	})
 }
 
+// A job that was put off has not waited meanwhile.
+func TestTheTimeInLineBeginsWhenAJobIsDue(t *testing.T) {
+	tests := map[string]struct {
+		given func(f *fixture)
+		want  time.Duration // after the epoch
+	}{
+		"added":   {func(f *fixture) { f.add(newJob("a")) }, 0},
+		"delayed": {func(f *fixture) {
+			job := late("a", time.Hour)
+			job.Options = []byte(`{"attempts":3,"delay":3600000}`)
+			f.add(job)
+			f.pass(time.Hour)
+			f.settle(0)
+		}, time.Hour},
+		"retried": {func(f *fixture) {
+			f.add(newJob("a"))
+			f.hset("a", "opts", `{"attempts":3,"backoff":{"type":"exponential","delay":60000}}`)
+			f.hset("a", "atm", "2")
+			f.hset("a", "processedOn", fmt.Sprint(epoch.Add(time.Minute).UnixMilli()))
+		}, 3 * time.Minute},
+		"with options that nobody can read": {func(f *fixture) { f.add(newJob("a")); f.hset("a", "opts", "no") }, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			eachFixture(t, func(t *testing.T, f *fixture) {
+				tt.given(f)
+				got, err := f.broker().Counts(f.ctx)
+				if want := epoch.Add(tt.want); err != nil || !got.OldestWaiting.Equal(want) || got.Waiting != 1 {
+					t.Errorf("%d wait, since %s, %v; wanted since %s", got.Waiting, got.OldestWaiting.UTC(), err, want.UTC())
+				}
+			})
+		})
+	}
+}
+
 func TestPagesAreInTheOrderOfRunning(t *testing.T) {
 	eachFixture(t, func(t *testing.T, f *fixture) {
 		for i := range 5 {
