@@ -71,7 +71,7 @@ func (q *Queue) Promote(ctx context.Context, id string) error {
 }
 
 // Remove removes a job, and with children the jobs below it in its flow. A job
-// that is running is jobs.ErrLocked.
+// that is running is jobs.ErrLocked; of more than 1,000, some may be gone then.
 func (q *Queue) Remove(ctx context.Context, id string, children bool) error {
 	if err := checkID(id); err != nil {
 		return err

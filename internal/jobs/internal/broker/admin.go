@@ -83,14 +83,19 @@ func (b *Broker) ChangePriority(ctx context.Context, id string, priority int, fr
 	return err
 }
 
-// Remove deletes a job, and with children the jobs below it in its flow.
+// Remove deletes a job, and with children the jobs below it in its flow, those
+// first. One that is being worked on ends it; what was removed before stays so.
 func (b *Broker) Remove(ctx context.Context, id string, children bool) error {
 	flag := 0
 	if children {
 		flag = 1
 	}
-	_, err := b.code(ctx, call{script: "remove", args: []any{b.now, 0, id, flag}, resent: 1})
-	return err
+	for {
+		more, err := b.code(ctx, call{script: "remove", args: []any{b.now, 0, id, flag}, resent: 1})
+		if err != nil || more == 0 {
+			return err
+		}
+	}
 }
 
 // Pause stops the queue and reports whether it was running.

@@ -1,10 +1,14 @@
 package broker_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/tandemq/tandem/internal/jobs"
 	"github.com/tandemq/tandem/internal/jobs/internal/broker"
@@ -176,5 +180,52 @@ func TestChildrenReleaseTheirParents(t *testing.T) {
 				return result
 			},
 		},
+	})
+}
+
+// A family is larger than what one call removes, or looks at.
+func TestAParentIsRemovedWithAllItsChildren(t *testing.T) {
+	fill := redis.NewScript(`
+		for i = 1, 1500 do
+			local child = KEYS[1] .. 'c' .. i
+			redis.call('HSET', child, 'name', 'work', 'data', '{}', 'opts', '{}', 'timestamp', 1, 'parentKey', KEYS[1] .. 'parent')
+			if i <= 200 then
+				redis.call('ZADD', KEYS[1] .. 'completed', i, 'c' .. i)
+				redis.call('HSET', KEYS[1] .. 'parent:processed', child, '1')
+			else
+				redis.call('LPUSH', KEYS[1] .. 'wait', 'c' .. i)
+				redis.call('SADD', KEYS[1] .. 'parent:dependencies', child)
+			end
+			redis.call('HSET', KEYS[1] .. 'parent:processed', KEYS[1] .. 'gone' .. i, '1')
+		end`)
+	eachFixture(t, func(t *testing.T, f *fixture) {
+		f.family("")
+		f.add(newJob("other"))
+		if err := fill.Run(f.ctx, f.client, []string{f.keys.Base()}).Err(); err != nil && !errors.Is(err, redis.Nil) {
+			t.Fatal(err)
+		}
+		f.do("set Q:c500:lock t")
+		if err := f.broker().Remove(f.ctx, "parent", true); !errors.Is(err, jobs.ErrLocked) {
+			t.Errorf("while a child is being worked on: %v", err)
+		}
+		f.do("del Q:c500:lock")
+		if err := f.broker().Remove(f.ctx, "parent", true); err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.broker().Counts(f.ctx)
+		if diff := cmp.Diff(broker.Counts{Waiting: 1, OldestWaiting: epoch}, got); err != nil || diff != "" {
+			t.Errorf("error %v, left (-want +got):\n%s", err, diff)
+		}
+		entries, err := f.client.XRange(f.ctx, f.keys.Events(), "-", "+").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := map[any]int{}
+		for _, entry := range entries {
+			told[entry.Values["event"]]++
+		}
+		if diff := cmp.Diff(map[any]int{"added": 1, "waiting": 2, "removed": 1501}, told); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
 	})
 }

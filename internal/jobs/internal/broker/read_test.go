@@ -110,7 +110,7 @@ func TestTheTimeInLineBeginsWhenAJobIsDue(t *testing.T) {
 		given func(f *fixture)
 		want  time.Duration // after the epoch
 	}{
-		"added":   {func(f *fixture) { f.add(newJob("a")) }, 0},
+		"added": {func(f *fixture) { f.add(newJob("a")) }, 0},
 		"delayed": {func(f *fixture) {
 			job := late("a", time.Hour)
 			job.Options = []byte(`{"attempts":3,"delay":3600000}`)

@@ -1,5 +1,5 @@
 -- remove.lua: remove one job in any state, and on request the jobs below it in
--- a flow, at most 1,000 in a call.
+-- a flow, 100 in a call: those below first, the job itself in the last.
 --
 -- KEYS    1 meta       hash   the queue's settings; names the slot
 -- ARGV    1 base       string what every key of this queue starts with
@@ -7,10 +7,10 @@
 --         3 resent     int    0, or more with each sending whose reply was lost
 --         4 id         string
 --         5 children   0|1    remove the children too
--- RETURNS 0, -1 no such job, -8 pending run of a scheduler, -100 the job or a
+-- RETURNS 0, 1 when more are left, -1 no such job, -8 pending run of a scheduler, -100 the job or a
 --         child is being worked on
--- ERRORS  every lock is looked at before the first write. Sent again, a job that
---         is not there is one that the first sending removed.
+-- ERRORS  the locks of the next 1,000 are looked at before the first write. Sent
+--         again, a job that is not there is one that the first sending removed.
 --
 -- include queue
 -- include now
@@ -26,22 +26,28 @@ local root = ARGV[4]
 if redis.call('EXISTS', base .. root) == 0 then return ARGV[3] ~= '0' and 0 or -1 end
 if pending_run(root) then return -8 end
 
-local doomed, seen = {}, {}
+-- A job is removed when all below it are, or with them. Those that a parent waits
+-- for come last, so that it is not without them, and begins, before it is removed.
+local doomed, seen, visits, locked, left = {}, {}, 0, false, false
 local function collect(key)
-  if seen[key] or #doomed >= 1000 then return end
-  seen[key] = true
+  if seen[key] or redis.call('EXISTS', key) == 0 then return end
+  if visits == 1000 then
+    left = true
+    return
+  end
+  seen[key], visits = true, visits + 1
+  if redis.call('EXISTS', key .. ':lock') == 1 then locked = true end
   if ARGV[5] == '1' then
-    for _, child in ipairs(redis.call('SMEMBERS', key .. ':dependencies')) do collect(child) end
     for _, child in ipairs(redis.call('HKEYS', key .. ':processed')) do collect(child) end
     for _, child in ipairs(redis.call('HKEYS', key .. ':failed')) do collect(child) end
-    for _, child in ipairs(redis.call('ZRANGE', key .. ':unsuccessful', 0, 999)) do collect(child) end
+    for _, child in ipairs(redis.call('ZRANGE', key .. ':unsuccessful', 0, -1)) do collect(child) end
+    for _, child in ipairs(redis.call('SMEMBERS', key .. ':dependencies')) do collect(child) end
   end
-  doomed[#doomed + 1] = key
+  left = left or #doomed == 100
+  if not left then doomed[#doomed + 1] = key end
 end
 collect(base .. root)
-for _, key in ipairs(doomed) do
-  if redis.call('EXISTS', key .. ':lock') == 1 then return -100 end
-end
+if locked then return -100 end
 
 -- The helpers speak of one queue; a child may live in another.
 local own = base
@@ -70,4 +76,4 @@ for _, key in ipairs(doomed) do
 end
 enter(own)
 mark_left()
-return 0
+return left and 1 or 0
