@@ -233,6 +233,9 @@ func (p *Pool) handBack() {
 			p.load(a)
 			a.conclude(p, verdict{kind: broker.Release}, ending{}, nil)
 			abandoned = append(abandoned, a)
+			if p.suspects(a) && !errors.Is(context.Cause(a.ctx), jobs.ErrLockLost) {
+				p.acquit(a) // while it is ours: the process ends, and not by this job
+			}
 		}
 	}
 	ctx, cancel := context.WithTimeout(p.upkeep, p.options.LockDuration)
@@ -244,11 +247,6 @@ func (p *Pool) handBack() {
 			return
 		}
 		p.exchange.conclude(batch, settled.Results)
-	}
-	for _, a := range abandoned {
-		if p.suspects(a) {
-			p.acquit(a) // the process ends, and not by this job
-		}
 	}
 }
 
