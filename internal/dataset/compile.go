@@ -238,13 +238,25 @@ func (b *builder) limit(n int64) string {
 // was made and has no quote in it.
 func (c Column) quoted() string { return `d."` + c.From + `"` }
 
+// comparable is the column as it is compared with values. A fraction meets what
+// people see of a number: 0.1 in a column of single precision is 0.1, and not the
+// 0.10000000149 that it is stored as.
+func (c Column) comparable(values ...any) string {
+	for _, value := range values {
+		if _, fraction := value.(float64); fraction {
+			return "CAST(" + c.quoted() + " AS NUMERIC)"
+		}
+	}
+	return c.quoted()
+}
+
 func (c compare) write(b *builder) {
-	b.put(c.column.quoted(), " ", c.op, " ")
+	b.put(c.column.comparable(c.value), " ", c.op, " ")
 	b.bind(c.value)
 }
 
 func (c within) write(b *builder) {
-	b.put(c.column.quoted(), " IN (")
+	b.put(c.column.comparable(c.values...), " IN (")
 	for i, value := range c.values {
 		if i > 0 {
 			b.put(", ")

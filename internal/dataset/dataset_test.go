@@ -496,13 +496,14 @@ func TestAValueThatAColumnCannotHoldIsComparedOrRefused(t *testing.T) {
 	catalogue, err := dataset.Parse(strings.NewReader(`
 datasets:
   - name: narrow
-    select: SELECT small, owner, seconds FROM narrow
+    select: SELECT small, owner, seconds, single FROM narrow
     tenant: none
     owner: owner
     order: [small]
     columns:
       - {name: small, type: integer}
       - {name: measure, from: small, type: number}
+      - {name: single, type: number}
       - {name: flag, from: small, type: boolean}
       - {name: words, from: small, type: text}
       - {name: at, from: seconds, type: timestamp, stored: s}
@@ -511,7 +512,8 @@ datasets:
 		t.Fatal(err)
 	}
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		execute(t, db.Write, "CREATE TABLE narrow (small INTEGER, owner BIGINT, seconds INTEGER); INSERT INTO narrow VALUES (1, 7, 1795500000), (2, 7, NULL)")
+		execute(t, db.Write, `CREATE TABLE narrow (small INTEGER, owner BIGINT, seconds INTEGER, single REAL);
+			INSERT INTO narrow VALUES (1, 7, 1795500000, 0.1), (2, 7, NULL, 2.5)`)
 		for _, tt := range []struct {
 			query string
 			want  []int64
@@ -524,6 +526,10 @@ datasets:
 			{`{"measure":{"gte":1.5}}`, []int64{2}},
 			{`{"measure":1.5}`, []int64{}},
 			{`{"measure":{"lt":1e300}}`, []int64{1, 2}},
+			{`{"single":0.1}`, []int64{1}},
+			{`{"single":{"lte":0.1}}`, []int64{1}},
+			{`{"single":{"in":[0.1,2.5,3]}}`, []int64{1, 2}},
+			{`{"single":{"ne":0.1}}`, []int64{2}},
 			{`{"at":{"lt":"9999-01-01"}}`, []int64{1}},
 		} {
 			query := json.RawMessage(`{"dataset":"narrow","columns":["small"],"where":` + tt.query + `}`)
