@@ -158,17 +158,17 @@ func (b *bulk) look(ctx context.Context, at func(ctx context.Context, i int) err
 	if !callOf(ctx).caller.bound() {
 		return nil
 	}
-	all, ctx := errgroup.WithContext(ctx)
+	all, each := errgroup.WithContext(ctx)
 	all.SetLimit(lookups)
 	for i, t := range b.tasks {
-		if ctx.Err() != nil {
+		if each.Err() != nil {
 			break
 		}
 		if t == nil {
 			continue
 		}
 		all.Go(func() error {
-			err := at(ctx, i)
+			err := at(each, i)
 			if err == nil || problemOf(err).Status >= http.StatusInternalServerError {
 				return err
 			}
@@ -176,7 +176,10 @@ func (b *bulk) look(ctx context.Context, at func(ctx context.Context, i int) err
 			return nil
 		})
 	}
-	return all.Wait()
+	if err := all.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx) // nil, unless some were not looked at any more
 }
 
 func (b *bulk) reject(i int, err error) {
