@@ -83,8 +83,8 @@ var hashKey = []byte("a key that only the tests know")
 // noon is when these tests happen.
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// jobID is an id as the API makes them.
-const jobID = "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071"
+// jobID is an id as the API makes them, of a job that is added at noon.
+const jobID = "01a20d6d-5a00-7f80-9a1b-2c3d4e5f6071"
 
 func newMailer(t *testing.T, s *email.SMTP, ledger *email.Ledger) *email.Mailer {
 	t.Helper()

@@ -180,11 +180,14 @@ func TestMessageIDIsTheJobsOwnAndConstant(t *testing.T) {
 	}
 	const derived = "0f3b4c5d-6e7f-8a9b-8c0d-1e2f3a4b5c6d" // of an Idempotency-Key
 	for _, id := range []string{jobID, derived} {
-		again := request(id)
-		again.QueuedAt = noon.Add(dayLater)
-		if word := messageID(t, again); word != "<"+id+"@northwind.example>" {
+		if word := messageID(t, request(id)); word != "<"+id+"@northwind.example>" {
 			t.Errorf("our own id %s became %s", id, word)
 		}
+	}
+	reused := request(jobID) // it was made at another time: somebody chose it
+	reused.QueuedAt = noon.Add(dayLater)
+	if word := messageID(t, reused); !strings.HasPrefix(word, "<job-") {
+		t.Errorf("an id that looks like ours became %s", word)
 	}
 }
 

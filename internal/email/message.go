@@ -49,19 +49,30 @@ func (s sender) messageID(r SendRequest) string {
 // chose may be another job's in another queue, or be used again later for
 // another mail, which is not to look like a copy of the first.
 func idWord(r SendRequest) string {
-	if madeByUs(r.JobID) {
+	if madeByUs(r) {
 		return r.JobID
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s:%s %d", r.queue(), r.JobID, r.QueuedAt.UnixMilli()))
 	return "job-" + hex.EncodeToString(sum[:16])
 }
 
-// madeByUs holds for the ids that no caller chose: UUIDs, made of the time (7)
-// or of an Idempotency-Key with its request (8).
-func madeByUs(jobID string) bool {
-	id, err := uuid.Parse(jobID)
-	return err == nil && id.String() == jobID && (id.Version() == 7 || id.Version() == 8)
+// madeByUs holds for ids that no caller chose, as far as they tell: UUIDs made of
+// the time at which the job was added (7), or of an Idempotency-Key with its
+// request (8).
+func madeByUs(r SendRequest) bool {
+	id, err := uuid.Parse(r.JobID)
+	if err != nil || id.String() != r.JobID {
+		return false
+	}
+	if id.Version() == 7 {
+		return time.Unix(id.Time().UnixTime()).Sub(r.QueuedAt).Abs() < clockError
+	}
+	return id.Version() == 8
 }
+
+// clockError is how far the clock that made an id may be from that of Redis,
+// which says when its job was added.
+const clockError = 10 * time.Minute
 
 // compose puts a rendered mail and its headers together.
 func (s sender) compose(req SendRequest, l letter, r Rendered, now time.Time) *gomail.Msg {

@@ -48,10 +48,10 @@ type SendRequest struct {
 
 func (r SendRequest) queue() string { return cmp.Or(r.Queue, Queue) }
 
-// recordID is the id under which the mail is recorded: the job's. Where another
-// queue could have a job of the same id, it has its queue before it.
+// recordID is the id under which the mail is recorded: the job's, and for that of
+// another queue, which can have a job of the same id, with its queue before it.
 func (r SendRequest) recordID() string {
-	if r.queue() == Queue || madeByUs(r.JobID) {
+	if r.queue() == Queue {
 		return r.JobID
 	}
 	return r.Queue + ":" + r.JobID
