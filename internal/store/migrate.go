@@ -101,7 +101,12 @@ func (d dialect) lockMigrations(ctx context.Context, tx *sql.Tx) error {
 	if d != postgresDialect {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", migrationLock)
+	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", migrationLock); err != nil {
+		return err
+	}
+	// A change of a table waits for those who read it, and whoever comes later
+	// waits behind the change: rather fail, and be started again.
+	_, err := tx.ExecContext(ctx, "SET LOCAL lock_timeout = '5s'")
 	return err
 }
 
