@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-var firstApply = regexp.MustCompile(`(?s)kubectl apply -k deploy/k8s/overlays/prod -l '([^']+)'\n.* wait --for=condition=complete job/tandem-migrate.* kubectl apply -k deploy/k8s/overlays/prod\n`)
+var firstApply = regexp.MustCompile(`(?s)kubectl apply -k deploy/k8s/overlays/prod -l '([^']+)'\n.* wait --for=condition=complete job/tandem-migrate.* kubectl apply -k deploy/k8s/overlays/prod &&\n`)
 
 // The commands of docs/operations.md apply the migration with all that it needs,
 // wait for it, and only then roll the services.

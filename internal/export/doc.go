@@ -14,7 +14,8 @@
 //     made from the job, and the later run replaces the earlier one. The same
 //     id used by another tenant or user, or for another format, is another file.
 //   - A file belongs to the user whose rows it holds. One with the rows of all
-//     users belongs to the user who asked, not to the one who is named.
+//     users belongs to the user who asked, or to nobody, not to the one who is
+//     named.
 //   - A half-written file is never stored: the encoder finishes first.
 //   - What cannot get better fails the job at once (jobs.Unrecoverable): a bad
 //     query, a value that the database refuses, too many rows for a PDF, a file

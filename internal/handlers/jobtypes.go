@@ -29,7 +29,7 @@ type EmailPayload struct {
 type ExportPayload struct {
 	Format string          `json:"format" doc:"csv, xlsx, pdf, json or ndjson." example:"csv"`
 	Query  json.RawMessage `json:"query" doc:"{dataset?, columns?, where?, orderBy?, limit?}, or column filters on the default dataset."`
-	UserID string          `json:"userId" doc:"Whose rows. With exports:all they are everybody's, and the file is not this user's but the caller's." example:"u-42"`
+	UserID string          `json:"userId" doc:"Whose rows. With exports:all they are everybody's, and the file is not this user's but that of the caller's own user, or nobody's." example:"u-42"`
 }
 
 // ReportPayload asks for a report.
