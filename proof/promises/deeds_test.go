@@ -159,6 +159,7 @@ func queueDeeds() []deed {
 			_, err := d.admin.RetryMany(ctx, jobs.Failed, time.Time{})
 			return err
 		})},
+		{name: "the time is asked for", script: "time", given: stored("completed", "a", "b"), muted: []string{"cleaned"}, do: plain(clean)},
 		{name: "clean", script: "clean", given: stored("completed", "a", "b"), muted: []string{"cleaned"}, do: plain(clean)},
 		{name: "a cleaning is told of", script: "cleaned", given: stored("completed", "a", "b"), muted: []string{"cleaned"}, do: plain(clean)},
 		{name: "drain", script: "drain", given: stored("wait", "a", "b"), muted: []string{"drained"}, do: plain(func(ctx context.Context, d *desk) error {
