@@ -102,14 +102,21 @@ type Consumer interface {
 // keep it silent for half of that.
 const deaf = time.Minute
 
+// countFor is how long Redis has to count what waits: less than a check may take,
+// so that a Redis that hangs is known for one before the check has failed.
+const countFor = time.Second
+
 // ConsumptionCheck is the check consumption. It is about liveness: work is there,
 // and this process has not asked for any for a while, so a restart would help. A
-// Redis that is away is not the process's fault.
+// Redis that is away or hangs is not the process's fault, and a restart would lose
+// the outcomes that the process keeps for it.
 func ConsumptionCheck(pools []Consumer, queues map[string]Counter) boot.Check {
 	return boot.Check{Name: "consumption", Required: true, Live: true, Func: func(ctx context.Context) error {
+		counting, cancel := context.WithTimeout(ctx, countFor) // of all queues together
+		defer cancel()
 		var problems []error
 		for _, p := range pools {
-			if silence := time.Since(p.LastPulse()); silence > deaf && hasWork(ctx, queues[p.Queue()]) {
+			if silence := time.Since(p.LastPulse()); silence > deaf && hasWork(counting, queues[p.Queue()]) {
 				problems = append(problems, fmt.Errorf("pool of queue %s has been deaf for %s while work waits", p.Queue(), silence.Round(time.Second)))
 			}
 		}

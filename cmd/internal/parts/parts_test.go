@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/tandemq/tandem/cmd/internal/boot"
 	"github.com/tandemq/tandem/cmd/internal/parts"
 	"github.com/tandemq/tandem/internal/jobs"
 	"github.com/tandemq/tandem/internal/jobs/admin"
@@ -82,6 +86,30 @@ func TestOnlyAPoolThatIsDeafWhileWorkWaitsIsDead(t *testing.T) {
 			wantError(t, check.Func(t.Context()), tt.want)
 		})
 	}
+}
+
+// hanging never answers, as a Redis that is frozen or whose packets are dropped.
+type hanging struct{}
+
+func (hanging) Name() string { return "email" }
+
+func (hanging) Counts(ctx context.Context) (admin.Counts, error) {
+	<-ctx.Done()
+	return admin.Counts{}, ctx.Err()
+}
+
+func TestAWorkerWhoseRedisHangsIsNotRestarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		deaf := []parts.Consumer{pool{time.Hour}, pool{time.Hour}, pool{time.Hour}, pool{time.Hour}}
+		health := boot.NewHealth(boot.HealthOptions{})
+		health.Add(parts.ConsumptionCheck(deaf, map[string]parts.Counter{"email": hanging{}}))
+		health.Serving()
+		answer := httptest.NewRecorder()
+		health.Handler(true).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/livez?verbose", nil))
+		if answer.Code != http.StatusOK || answer.Body.String() != "[+] consumption ok\nok\n" {
+			t.Errorf("/livez: %d %q", answer.Code, answer.Body)
+		}
+	})
 }
 
 func TestQueueMetricsReadOnceForManyScrapes(t *testing.T) {
