@@ -177,6 +177,31 @@ func TestOperatorsSeeWhatWasDoneAndWhatWentWrong(t *testing.T) {
 	})
 }
 
+func TestAnAPIAcceptsNothingWhileRedisWouldForgetIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storetest.SQLiteURL(t))
+	redis := w.redis.Client(t)
+	set := func(name, value string) {
+		if err := redis.ConfigSet(t.Context(), name, value).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("appendonly", "no")
+	api := w.startAPI(w.port)
+	eventually(t, "the api listens", func() bool { return status(api.url+"/healthz") == 200 })
+	a := api.post("/api/v1/emails", generic("ada@example.com")).want(t, 503)
+	if a.header.Get("Retry-After") == "" || status(api.ops+"/readyz") != 503 {
+		t.Errorf("headers %v, /readyz %d", a.header, status(api.ops+"/readyz"))
+	}
+	if n, err := redis.DBSize(t.Context()).Result(); n != 0 || err != nil {
+		t.Errorf("%d keys are in Redis, %v", n, err)
+	}
+	set("appendonly", "yes")
+	set("appendfsync", "always")
+	w.ready(api)
+	api.post("/api/v1/emails", generic("ada@example.com")).want(t, 202)
+}
+
 type healthReport struct {
 	Status string
 	Checks map[string]struct{ Status string }

@@ -2,8 +2,10 @@ package parts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -21,10 +23,10 @@ type RedisWatch struct {
 	state  atomic.Pointer[redisState]
 }
 
-// redisState is what the latest look found.
+// redisState is what looking has found.
 type redisState struct {
-	report redisconn.Report
-	err    error // Redis could not be asked
+	report *redisconn.Report // of the latest look that got an answer; nil before the first
+	err    error             // why the latest look got none
 }
 
 // How often to look: more often after something was wrong.
@@ -36,7 +38,9 @@ const (
 
 // NewRedisWatch returns a watch that has seen nothing yet.
 func NewRedisWatch(conn *redisconn.Conn, strict bool, logger *slog.Logger) *RedisWatch {
-	return &RedisWatch{conn: conn, strict: strict, logger: logger}
+	w := &RedisWatch{conn: conn, strict: strict, logger: logger}
+	w.state.Store(&redisState{})
+	return w
 }
 
 // Run looks until ctx ends. The first look happens at once.
@@ -57,8 +61,13 @@ func (w *RedisWatch) look(ctx context.Context) (next time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, watchFor)
 	defer cancel()
 	report, err := redisconn.Check(ctx, w.conn)
-	before := w.state.Swap(&redisState{report, err})
-	w.tell(before, report, err)
+	before := w.state.Load()
+	after := redisState{&report, err}
+	if err != nil {
+		after.report = before.report
+	}
+	w.state.Store(&after)
+	w.tell(before, &after)
 	if err != nil || report.Err() != nil {
 		return watchSooner
 	}
@@ -67,28 +76,23 @@ func (w *RedisWatch) look(ctx context.Context) (next time.Duration) {
 
 // tell logs what is new: the same finding every few seconds would only teach
 // people to overlook it.
-func (w *RedisWatch) tell(before *redisState, report redisconn.Report, err error) {
-	if err != nil {
-		if before == nil || before.err == nil {
-			w.logger.Error("cannot check redis", slog.Any("error", err))
+func (w *RedisWatch) tell(before, after *redisState) {
+	if after.err != nil {
+		if before.err == nil {
+			w.logger.Error("cannot check redis", slog.Any("error", after.err))
 		}
 		return
 	}
-	for _, f := range report.Findings {
-		if before == nil || !has(before.report, f.Code) {
+	for _, f := range after.report.Findings {
+		if !before.has(f.Code) {
 			w.logger.Log(context.Background(), w.levelOf(f), "redis: "+f.Message,
 				slog.String("code", f.Code), slog.String("advice", f.Advice))
 		}
 	}
 }
 
-func has(report redisconn.Report, code string) bool {
-	for _, f := range report.Findings {
-		if f.Code == code {
-			return true
-		}
-	}
-	return false
+func (s *redisState) has(code string) bool {
+	return s.report != nil && slices.ContainsFunc(s.report.Findings, func(f redisconn.Finding) bool { return f.Code == code })
 }
 
 // levelOf is a warning where jobs are accepted all the same.
@@ -99,14 +103,20 @@ func (w *RedisWatch) levelOf(f redisconn.Finding) slog.Level {
 	return slog.LevelWarn
 }
 
-// Fit says why no job may be accepted now, nil when all is well. A Redis that
-// could not be asked is left to the call itself.
+// errUnseen: whether Redis is fit is not known yet.
+var errUnseen = errors.New("redis was not checked yet")
+
+// Fit says why no job may be accepted now, nil when all is well: what the latest
+// look found that got an answer. That Redis is away now is left to the call itself.
 func (w *RedisWatch) Fit() error {
-	state := w.state.Load()
-	if !w.strict || state == nil || state.err != nil {
+	if !w.strict {
 		return nil
 	}
-	return state.report.Err()
+	report := w.state.Load().report
+	if report == nil {
+		return errUnseen
+	}
+	return report.Err()
 }
 
 // Check is what a health check asks: Redis answered, and is fit.
@@ -140,8 +150,8 @@ func (w *RedisWatch) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. It asks nobody.
 func (w *RedisWatch) Collect(out chan<- prometheus.Metric) {
 	state := w.state.Load()
-	if state == nil {
-		return
+	if *state == (redisState{}) {
+		return // it has not looked yet
 	}
 	out <- gauge(redisUp, flag(state.err == nil))
 	if state.err != nil {
