@@ -68,8 +68,12 @@ func closing(w io.Writer, dir string) error {
 	return err
 }
 
-// demoConfig is the configuration of a process that nothing outside depends on:
-// free ports, a new directory, one caller with a key of its own.
+// aboutLogs are the variables that a demo takes from its surroundings.
+var aboutLogs = []string{"LOG_FORMAT", "LOG_LEVEL", "NO_COLOR"}
+
+// demoConfig is the configuration of a process that depends on nothing outside, and
+// nothing outside on it: free ports, a new directory, one caller with a key of its
+// own. Whatever servers the surroundings name, a demo is not for them.
 func demoConfig(lookup config.Lookup) (c config.Tandem, key string, err error) {
 	dir, err := os.MkdirTemp("", "tandem-demo-")
 	if err != nil {
@@ -84,13 +88,16 @@ func demoConfig(lookup config.Lookup) (c config.Tandem, key string, err error) {
 		"DATA_DIR": dir, "PORT": strconv.Itoa(port), "OPS_ADDR": "127.0.0.1:0", "HOST": "127.0.0.1",
 		"PUBLIC_URL": "http://127.0.0.1:" + strconv.Itoa(port), "LOG_LEVEL": "error",
 		"API_KEYS":   "demo:" + key + ":jobs:write+jobs:read+exports:all+tenant=demo",
-		"RATE_LIMIT": "off", "STORAGE_URL": "", "DATABASE_URL": "", "REDIS_URL": "", "REDIS_ADDRS": "", "SMTP_URL": "",
+		"RATE_LIMIT": "off",
+	}
+	for _, name := range aboutLogs {
+		if value, ok := lookup(name); ok && value != "" {
+			own[name] = value
+		}
 	}
 	c, err = config.LoadTandem(func(name string) (string, bool) {
-		if value, ok := own[name]; ok {
-			return value, true
-		}
-		return lookup(name)
+		value, ok := own[name]
+		return value, ok
 	})
 	return c, key, err
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tandemq/tandem/cmd/internal/boottest"
+	"github.com/tandemq/tandem/internal/config"
 )
 
 func TestTandemIsReadyWithNothingAroundItAndEndsClean(t *testing.T) {
@@ -30,9 +31,18 @@ func TestTandemIsReadyWithNothingAroundItAndEndsClean(t *testing.T) {
 	run.Stop()
 }
 
-func TestTheDemoEndsClean(t *testing.T) {
+func TestTheDemoUsesNothingThatItsSurroundingsName(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	run := boottest.Start(t, program(), nil, "demo")
+	surroundings := map[string]string{}
+	for _, v := range config.TandemVariables() {
+		surroundings[v.Name] = "://nowhere"
+		if v.Secret {
+			surroundings[v.Name] = ""
+			surroundings[v.Name+"_FILE"] = "/nowhere"
+		}
+	}
+	surroundings["LOG_LEVEL"], surroundings["LOG_FORMAT"] = "warn", "json"
+	run := boottest.Start(t, program(), surroundings, "demo")
 	if code := run.Code(); code != 0 || !strings.Contains(run.Output(), "Everything is done") {
 		t.Errorf("exit code %d:\n%s", code, run.Output())
 	}
