@@ -23,7 +23,7 @@ func program() boot.Program {
 // run answers until ctx ends. The listener for operators opens before anything
 // else and closes last, so that probes always find it.
 func run(ctx context.Context, env boot.Env) error {
-	c, err := config.LoadAPI(env.Lookup)
+	c, err := config.LoadAPI(env.Lookup, apiapp.Mistakes)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func run(ctx context.Context, env boot.Env) error {
 }
 
 func migrate(ctx context.Context, env boot.Env) error {
-	c, err := config.LoadAPI(env.Lookup)
+	c, err := config.LoadAPI(env.Lookup, apiapp.Mistakes)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -52,12 +53,28 @@ func TestAnOpenAPIDoesNotStartInProduction(t *testing.T) {
 	}
 }
 
-func TestAKeyThatBindsNobodyIsAMistakeOfTheConfiguration(t *testing.T) {
+func TestTheAPITellsAllMistakesAtOnce(t *testing.T) {
 	env := development(t)
-	env["API_KEYS"] = "acme:a-secret-of-some-length:tenant="
-	run := boottest.Start(t, program(), env)
-	if code := run.Code(); code != 2 || !strings.Contains(run.Output(), "API_KEYS") || strings.Contains(run.Output(), "a-secret") {
-		t.Errorf("exit code %d:\n%s", code, run.Output())
+	maps.Copy(env, map[string]string{
+		"API_KEYS":      "acme:a-secret-of-some-length:tenant=", // binds nobody
+		"JWT_KEY":       "-----BEGIN PUBLIC KEY-----\na-secret-of-some-length\n-----END PUBLIC KEY-----",
+		"JWT_ISSUER":    "https://id.example.com",
+		"PORT":          "http",
+		"REDIS_URL":     "redis://:a-secret-of-some-length@localhost/first",
+		"DATABASE_URL":  "postgres://u:a-secret-of-some-length@localhost/d?sslmode=perhaps",
+		"STORAGE_URL":   "s3://key:a-secret-of-some-length@localhost",
+		"DATASETS_FILE": "/nowhere/datasets.yaml",
+	})
+	for _, args := range [][]string{nil, {"migrate"}} {
+		run := boottest.Start(t, program(), env, args...)
+		if code := run.Code(); code != 2 || strings.Contains(run.Output(), "a-secret") {
+			t.Errorf("%v: exit code %d:\n%s", args, code, run.Output())
+		}
+		for _, variable := range []string{"API_KEYS", "JWT_KEY", "PORT", "REDIS_URL", "DATABASE_URL", "STORAGE_URL", "DATASETS_FILE"} {
+			if strings.Count(run.Output(), "  "+variable+" ") != 1 {
+				t.Errorf("%v: not one mistake in %s:\n%s", args, variable, run.Output())
+			}
+		}
 	}
 }
 

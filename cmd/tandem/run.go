@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/tandemq/tandem/cmd/internal/apiapp"
 	"github.com/tandemq/tandem/cmd/internal/boot"
+	"github.com/tandemq/tandem/cmd/internal/workerapp"
 	"github.com/tandemq/tandem/internal/config"
 )
 
@@ -23,12 +25,17 @@ func program() boot.Program {
 
 // run serves until ctx ends.
 func run(ctx context.Context, env boot.Env) error {
-	c, err := config.LoadTandem(env.Lookup)
+	c, err := config.LoadTandem(env.Lookup, mistakes)
 	if err != nil {
 		return err
 	}
 	logger := boot.NewLogger(env.Stderr, c.API.Process)
 	return serve(ctx, c, logger, func(a addresses) { announce(env.Stdout, a) })
+}
+
+// mistakes are those of both services.
+func mistakes(c config.Tandem) []config.Problem {
+	return append(apiapp.Mistakes(c.API), workerapp.Mistakes(c.Worker)...)
 }
 
 // announce prints the one line that says it is ready, and what to try.

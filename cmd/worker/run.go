@@ -22,7 +22,7 @@ func program() boot.Program {
 // run lets the worker work until ctx ends. The listener for operators opens
 // before anything else and closes last, so that probes always find it.
 func run(ctx context.Context, env boot.Env) error {
-	c, err := config.LoadWorker(env.Lookup)
+	c, err := config.LoadWorker(env.Lookup, workerapp.Mistakes)
 	if err != nil {
 		return err
 	}

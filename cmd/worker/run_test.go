@@ -1,8 +1,12 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tandemq/tandem/cmd/internal/boottest"
 	"github.com/tandemq/tandem/internal/redistest"
@@ -55,23 +59,54 @@ func TestTheWorkerIsNotReadyWhileRedisIsAway(t *testing.T) {
 	run.Stop()
 }
 
-func TestTheWorkerDoesNotStartWith(t *testing.T) {
-	for _, test := range []struct {
-		name, variable, value string
-		code                  int
-		says                  string
-	}{
-		{"a wrong number", "EMAIL_CONCURRENCY", "0", 2, "EMAIL_CONCURRENCY"},
-		{"a mail server that cannot be read", "SMTP_URL", "http://localhost", 2, "SMTP_URL"},
-		{"datasets that are not there", "DATASETS_FILE", "/nowhere/datasets.yaml", 1, "/nowhere/datasets.yaml"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			env := development(t)
-			env[test.variable] = test.value
-			run := boottest.Start(t, program(), env)
-			if code := run.Code(); code != test.code || !strings.Contains(run.Output(), test.says) {
-				t.Errorf("exit code %d:\n%s", code, run.Output())
-			}
-		})
+// wrong are values that only those can tell who read them.
+var wrong = map[string][]string{
+	"REDIS_URL":             {"redis://:hunter2@localhost/first", "redis://:hunter2@localhost/0?speed=9"},
+	"DATABASE_URL":          {"postgres://u:hunter2@localhost/d?sslmode=perhaps", "sqlite:///data/tandem.db?key=hunter2", "file::memory:"},
+	"STORAGE_URL":           {"file://data/files", "s3://key:hunter2@localhost", "s3://key:hunter2@localhost/files?zone=1"},
+	"DATASETS_FILE":         {"/nowhere/datasets.yaml", "testdata/datasets.yaml", "testdata/reports.yaml"},
+	"DATASETS_DATABASE_URL": {"sqlite:///data/orders.db?key=hunter2"},
+	"SMTP_URL":              {"http://localhost", "smtp://localhost?tls=off", "smtp://u:hunter2@mail.example.com?tls=none"},
+	"MAIL_FROM":             {"Ops team"},
+	"EMAIL_CONCURRENCY":     {"0"},
+}
+
+func TestTheWorkerDoesNotStartWithAValueThatNobodyCanRead(t *testing.T) {
+	for variable, values := range wrong {
+		for _, value := range values {
+			t.Run(variable+"="+value, func(t *testing.T) {
+				env := development(t)
+				env["DATASETS_FILE"] = "testdata/good.yaml"
+				env[variable] = value
+				expectMistakes(t, env, variable)
+			})
+		}
+	}
+}
+
+func TestTheWorkerTellsAllMistakesAtOnce(t *testing.T) {
+	env := development(t)
+	for variable, values := range wrong {
+		env[variable] = values[0]
+	}
+	expectMistakes(t, env, slices.Sorted(maps.Keys(wrong))...)
+}
+
+func expectMistakes(t *testing.T, env map[string]string, variables ...string) {
+	t.Helper()
+	run := boottest.Start(t, program(), env)
+	if code := run.Code(); code != 2 || strings.Contains(run.Output(), "hunter2") {
+		t.Errorf("exit code %d:\n%s", code, run.Output())
+	}
+	var told []string
+	for line := range strings.Lines(run.Output()) {
+		if mistake, ok := strings.CutPrefix(line, "  "); ok {
+			variable, _, _ := strings.Cut(mistake, " ")
+			told = append(told, variable)
+		}
+	}
+	slices.Sort(told)
+	if diff := cmp.Diff(variables, told); diff != "" {
+		t.Errorf("mistakes (-want +told):\n%s\n%s", diff, run.Output())
 	}
 }

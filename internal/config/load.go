@@ -18,34 +18,47 @@ import (
 type Lookup func(name string) (string, bool)
 
 // LoadAPI reads and validates the configuration of cmd/api. The error is an
-// *Error with everything that is wrong.
-func LoadAPI(lookup Lookup) (API, error) {
+// *Error with everything that is wrong. The checks add what other rooms find wrong,
+// such as the form of a key; they get a configuration that may have mistakes.
+func LoadAPI(lookup Lookup, checks ...func(API) []Problem) (API, error) {
 	var c API
 	var p problems
 	load(&c, lookup, &p)
 	c.derive()
 	c.check(&p)
+	found(&p, c, checks)
 	return c, p.err()
 }
 
 // LoadWorker reads and validates the configuration of cmd/worker, like LoadAPI.
-func LoadWorker(lookup Lookup) (Worker, error) {
+func LoadWorker(lookup Lookup, checks ...func(Worker) []Problem) (Worker, error) {
 	var c Worker
 	var p problems
 	load(&c, lookup, &p)
 	c.derive()
 	c.check(&p)
+	found(&p, c, checks)
 	return c, p.err()
 }
 
 // LoadTandem reads and validates the configuration of cmd/tandem, like LoadAPI.
-func LoadTandem(lookup Lookup) (Tandem, error) {
+func LoadTandem(lookup Lookup, checks ...func(Tandem) []Problem) (Tandem, error) {
 	var c Tandem
 	var p problems
 	load(&c, withDefaults(lookup, tandemDefaults()), &p)
 	c.derive(lookup)
 	c.check(&p)
+	found(&p, c, checks)
 	return c, p.err()
+}
+
+// found adds what the checks find in a configuration.
+func found[C any](p *problems, c C, checks []func(C) []Problem) {
+	for _, check := range checks {
+		for _, problem := range check(c) {
+			p.add(problem.Variable, "%s", problem.Reason)
+		}
+	}
 }
 
 // withDefaults answers for variables that are unset or empty.

@@ -22,6 +22,12 @@ type sender struct {
 	domain  string // lower case
 }
 
+// CheckSender says whether New takes this for Options.From.
+func CheckSender(from string) error {
+	_, err := parseSender(from)
+	return err
+}
+
 // parseSender reads MAIL_FROM: "no-reply@example.com", or with a name before
 // it, "Tandem <no-reply@example.com>".
 func parseSender(from string) (sender, error) {

@@ -70,6 +70,12 @@ func newTokens(o JWT, now func() time.Time) (*tokens, error) {
 		jwt.WithExpirationRequired(), jwt.WithTimeFunc(now), jwt.WithLeeway(10*time.Second))}, nil
 }
 
+// CheckJWTKey says whether a text can be the Key of a JWT.
+func CheckJWTKey(text string) error {
+	_, _, err := readKey(text)
+	return err
+}
+
 func readKey(text string) (key any, methods []string, err error) {
 	pem := []byte(text)
 	if !strings.Contains(text, "-----BEGIN") {

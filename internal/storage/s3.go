@@ -39,6 +39,20 @@ const (
 )
 
 func openS3(address *url.URL, o Options) (*S3, error) {
+	s, err := newS3(address)
+	if err != nil {
+		return nil, err
+	}
+	s.now = o.now
+	s.links, err = newLinks(o)
+	if err != nil && address.User == nil {
+		return nil, fmt.Errorf("storage: credentials of the machine: %w", err)
+	}
+	return s, nil
+}
+
+// newS3 reads the URL. It asks nobody, for credentials neither.
+func newS3(address *url.URL) (*S3, error) {
 	bucket := strings.Trim(address.Path, "/")
 	if address.Host == "" || bucket == "" || strings.Contains(bucket, "/") {
 		return nil, errors.New("storage: an s3 URL names a host and a bucket: s3://key:secret@host/bucket")
@@ -55,11 +69,7 @@ func openS3(address *url.URL, o Options) (*S3, error) {
 	if err != nil {
 		return nil, err
 	}
-	links, err := newLinks(o)
-	if err != nil && address.User == nil {
-		return nil, fmt.Errorf("storage: credentials of the machine: %w", err)
-	}
-	return &S3{client: client, public: public, bucket: bucket, links: links, now: o.now}, nil
+	return &S3{client: client, public: public, bucket: bucket}, nil
 }
 
 func s3Options(address *url.URL) (*minio.Options, error) {

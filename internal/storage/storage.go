@@ -98,25 +98,37 @@ func (o Options) now() time.Time {
 // public is the host that clients use, when it is another than the service's.
 // Errors never repeat the URL, which holds a secret.
 func Open(rawURL string, o Options) (Store, error) {
-	address, err := url.Parse(rawURL)
+	address, err := parseURL(rawURL)
 	if err != nil {
-		return nil, errors.New("storage: not a URL; use file:///path or s3://key:secret@host/bucket")
+		return nil, err
 	}
-	switch address.Scheme {
-	case "file":
-		return openURLPath(address, o)
-	case "s3":
+	if address.Scheme == "s3" {
 		return openS3(address, o)
-	default:
-		return nil, errors.New("storage: the URL must begin with file:// or s3://")
-	}
-}
-
-func openURLPath(address *url.URL, o Options) (Store, error) {
-	if address.Host != "" || address.Path == "" || address.RawQuery != "" {
-		return nil, errors.New("storage: a file URL has three slashes and a path: file:///var/lib/tandem/files")
 	}
 	return OpenFS(address.Path, o)
+}
+
+// CheckURL says whether Open can read a URL. It opens nothing.
+func CheckURL(rawURL string) error {
+	address, err := parseURL(rawURL)
+	if err != nil || address.Scheme != "s3" {
+		return err
+	}
+	_, err = newS3(address)
+	return err
+}
+
+func parseURL(rawURL string) (*url.URL, error) {
+	address, err := url.Parse(rawURL)
+	switch {
+	case err != nil:
+		return nil, errors.New("storage: not a URL; use file:///path or s3://key:secret@host/bucket")
+	case address.Scheme != "file" && address.Scheme != "s3":
+		return nil, errors.New("storage: the URL must begin with file:// or s3://")
+	case address.Scheme == "file" && (address.Host != "" || address.Path == "" || address.RawQuery != ""):
+		return nil, errors.New("storage: a file URL has three slashes and a path: file:///var/lib/tandem/files")
+	}
+	return address, nil
 }
 
 // keyPattern allows no empty, hidden or dotted part, so a key cannot leave the

@@ -93,6 +93,17 @@ func open(ctx context.Context, o Options) (*DB, error) {
 	return openSQLite(ctx, o)
 }
 
+// CheckURL says whether Open can read the URL of a database. It opens nothing, and
+// the error does not repeat the URL.
+func CheckURL(url string) (err error) {
+	if isPostgres(url) {
+		_, err = parsePostgres(url)
+	} else {
+		_, err = sqlitePath(Options{URL: url})
+	}
+	return err
+}
+
 func isPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }

@@ -11,9 +11,9 @@ import (
 
 // openPostgres opens a pool whose sessions begin with these settings.
 func openPostgres(o Options, settings map[string]string) (*DB, error) {
-	config, err := pgx.ParseConfig(o.URL)
+	config, err := parsePostgres(o.URL)
 	if err != nil {
-		return nil, errors.New("the PostgreSQL URL cannot be read")
+		return nil, err
 	}
 	maps.Copy(config.RuntimeParams, settings)
 	if config.RuntimeParams["application_name"] == "" {
@@ -28,4 +28,12 @@ func openPostgres(o Options, settings map[string]string) (*DB, error) {
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	pool.SetConnMaxLifetime(time.Hour)
 	return &DB{Read: pool, Write: pool, dialect: postgresDialect}, nil
+}
+
+func parsePostgres(url string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("the PostgreSQL URL cannot be read") // pgx would repeat it
+	}
+	return config, nil
 }

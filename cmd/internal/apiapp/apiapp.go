@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -64,7 +63,7 @@ type App struct {
 const closeTimeout = 10 * time.Second
 
 // Run builds the API and answers until ctx ends. It returns nil after a clean
-// stop.
+// stop. The configuration has to be one without Mistakes.
 func Run(ctx context.Context, c config.API, h Host) (err error) {
 	teardown := &boot.Teardown{Logger: h.Logger}
 	defer func() {
@@ -89,11 +88,6 @@ func Migrate(ctx context.Context, c config.API, logger *slog.Logger) error {
 }
 
 func assemble(ctx context.Context, c config.API, h Host, t *boot.Teardown) (*App, error) {
-	// The form of keys is known to the handlers, and a mistake in one is a mistake
-	// of the configuration like any other.
-	if _, err := handlers.ParseKeys(c.Access.APIKeys.List()); err != nil {
-		return nil, &config.Error{Problems: []config.Problem{{Variable: "API_KEYS", Reason: strings.ReplaceAll(err.Error(), "\n", "; ")}}}
-	}
 	app := &App{config: c, host: h}
 	if err := app.startTracing(ctx, t); err != nil {
 		return nil, err

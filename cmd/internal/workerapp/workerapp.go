@@ -62,7 +62,8 @@ type App struct {
 const closeTimeout = 10 * time.Second
 
 // Run builds the worker and lets it work until ctx ends. It returns nil after a
-// clean stop, in which jobs that were not done in time are handed back.
+// clean stop, in which jobs that were not done in time are handed back. The
+// configuration has to be one without Mistakes.
 func Run(ctx context.Context, c config.Worker, h Host) (err error) {
 	teardown := &boot.Teardown{Logger: h.Logger}
 	defer func() {

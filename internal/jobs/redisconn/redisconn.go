@@ -139,9 +139,9 @@ func (o Options) universal() (redis.UniversalOptions, error) {
 	if o.URL == "" {
 		return u, nil
 	}
-	parsed, err := redis.ParseURL(o.URL)
+	parsed, err := parseURL(o.URL)
 	if err != nil {
-		return u, jobs.Invalid("redis url", "must look like redis://user:password@host:6379/0")
+		return u, err
 	}
 	u.Username, u.Password, u.DB = parsed.Username, parsed.Password, parsed.DB
 	u.TLSConfig = withMinimum(parsed.TLSConfig)
@@ -149,6 +149,21 @@ func (o Options) universal() (redis.UniversalOptions, error) {
 		u.Addrs = []string{parsed.Addr}
 	}
 	return u, nil
+}
+
+// CheckURL says whether Open can read the URL of a server. The error does not
+// repeat it.
+func CheckURL(url string) error {
+	_, err := parseURL(url)
+	return err
+}
+
+func parseURL(url string) (*redis.Options, error) {
+	parsed, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, jobs.Invalid("redis url", "must look like redis://user:password@host:6379/0")
+	}
+	return parsed, nil
 }
 
 func (o Options) validate() error {
