@@ -28,6 +28,9 @@ type Check struct {
 	Func func(context.Context) error
 }
 
+// decides reports whether /readyz depends on the check.
+func (c Check) decides() bool { return c.Required && !c.Welcome }
+
 // Health knows the checks and what they said. A result is used for a moment, so
 // that however many probes come, each check runs at most once at a time. A
 // failure is used for an eighth of that moment: a service is missed for as long as
@@ -67,7 +70,8 @@ func NewHealth(o HealthOptions) *Health {
 	return &Health{fresh: orDefault(o.Fresh, 2*time.Second), now: o.Now, version: o.Version, started: o.Now()}
 }
 
-// Add registers a check. Two of one name are a mistake in the program.
+// Add registers a check. Two of one name are a mistake in the program, and so is
+// one that readiness needs and that takes longer than healthcheck waits for it.
 func (h *Health) Add(c Check) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -77,6 +81,9 @@ func (h *Health) Add(c Check) {
 		}
 	}
 	c.Timeout = orDefault(c.Timeout, 2*time.Second)
+	if c.decides() && c.Timeout >= healthcheckTimeout {
+		panic("boot: healthcheck would not wait for the health check " + c.Name)
+	}
 	h.probes = append(h.probes, &probe{check: c})
 }
 

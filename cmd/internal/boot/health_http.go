@@ -33,7 +33,7 @@ func (h *Health) serveLive(details bool) http.HandlerFunc {
 
 func (h *Health) serveReady(details bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		wanted := func(c Check) bool { return c.Required && !c.Welcome || r.URL.Query().Has("verbose") }
+		wanted := func(c Check) bool { return c.decides() || r.URL.Query().Has("verbose") }
 		report := h.report(r.Context(), wanted)
 		answer(w, r, report, report.ready(), details)
 	}

@@ -215,13 +215,20 @@ func TestAProbeThatGoesAwayDoesNotSpoilTheResult(t *testing.T) {
 	})
 }
 
-func TestTwoChecksOfOneNameAreRefused(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("no panic")
-		}
-	}()
-	h := NewHealth(HealthOptions{})
-	h.Add(Check{Name: "a", Func: fine})
-	h.Add(Check{Name: "a", Func: fine})
+func TestChecksThatAreMistakesInTheProgramAreRefused(t *testing.T) {
+	for name, check := range map[string]Check{
+		"of the name of another":             {Name: "a", Func: fine},
+		"longer than healthcheck would wait": {Name: "b", Required: true, Timeout: healthcheckTimeout, Func: fine},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			h := NewHealth(HealthOptions{})
+			h.Add(Check{Name: "a", Func: fine})
+			h.Add(check)
+		})
+	}
 }

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,9 +23,13 @@ func (p *Program) healthcheck() Command {
 	}}
 }
 
+// healthcheckTimeout is for the whole of it. A check that decides about readiness
+// takes less, so that its answer is heard.
 const healthcheckTimeout = 5 * time.Second
 
-// askReady fails unless /readyz says that all is well. What it says goes to w.
+// askReady fails unless /readyz says that all is well. What it says goes to w, and
+// when it is red also why. The reasons are asked for only then: they come with
+// checks that readiness does not need, and those may hang.
 func askReady(ctx context.Context, address string, w io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
@@ -32,24 +37,36 @@ func askReady(ctx context.Context, address string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+"/readyz?verbose", nil)
+	readiness := "http://" + host + "/readyz"
+	status, said, err := read(ctx, readiness)
 	if err != nil {
 		return err
 	}
-	// Not the default transport, which would ask a proxy.
-	transport := &http.Transport{DisableKeepAlives: true}
-	response, err := (&http.Client{Transport: transport}).Do(request)
+	if status != http.StatusOK {
+		if _, reasons, err := read(ctx, readiness+"?verbose"); err == nil {
+			said = reasons
+		}
+		err = fmt.Errorf("not ready: %d %s", status, http.StatusText(status))
+	}
+	_, failure := w.Write(said)
+	return errors.Join(err, failure)
+}
+
+// read gets a short text. Its transport is not the default one, which would ask
+// a proxy.
+func read(ctx context.Context, url string) (status int, body []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return 0, nil, err
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, nil, err
 	}
 	defer response.Body.Close()
-	if _, err := io.Copy(w, io.LimitReader(response.Body, 64<<10)); err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("not ready: %s", response.Status)
-	}
-	return nil
+	body, err = io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	return response.StatusCode, body, err
 }
 
 // dialable turns where a server listens into where it can be reached from here.
