@@ -15,7 +15,7 @@ func development(t *testing.T) map[string]string {
 	t.Helper()
 	server := redistest.Shared(t)
 	return map[string]string{
-		"APP_ENV": "development", "PORT": "0", "OPS_ADDR": "127.0.0.1:0", "DATA_DIR": t.TempDir(), "LOG_FORMAT": "json",
+		"APP_ENV": "development", "PORT": "0", "PUBLIC_URL": "http://localhost:8080", "OPS_ADDR": "127.0.0.1:0", "DATA_DIR": t.TempDir(), "LOG_FORMAT": "json",
 		"REDIS_URL": server.URL, "QUEUE_PREFIX": server.Prefix(t),
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -100,19 +99,4 @@ func demoConfig(lookup config.Lookup) (c config.Tandem, key string, err error) {
 		return value, ok
 	})
 	return c, key, err
-}
-
-// freePort asks for a port and gives it back: links are made of it before the
-// API listens.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	defer l.Close()
-	address, ok := l.Addr().(*net.TCPAddr)
-	if !ok {
-		return 0, fmt.Errorf("find a free port: listening on %s", l.Addr())
-	}
-	return address.Port, nil
 }

@@ -25,7 +25,11 @@ func program() boot.Program {
 
 // run serves until ctx ends.
 func run(ctx context.Context, env boot.Env) error {
-	c, err := config.LoadTandem(env.Lookup, mistakes)
+	lookup, err := withPort(env.Lookup)
+	if err != nil {
+		return err
+	}
+	c, err := config.LoadTandem(lookup, mistakes)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ type API struct {
 // HTTP is about the listeners of the API.
 type HTTP struct {
 	Host              string        `envconfig:"HOST" doc:"The interface to listen on. Empty is every one; without API_KEYS and JWT_KEY, in development, it is 127.0.0.1."`
-	Port              int           `envconfig:"PORT" default:"8080" doc:"The port to listen on; 0 takes a free one."`
+	Port              int           `envconfig:"PORT" default:"8080" doc:"The port to listen on. 0 takes a free one; api then needs PUBLIC_URL, since links have to lead somewhere."`
 	OpsAddr           string        `envconfig:"OPS_ADDR" default:":8081" doc:"host:port of the listener for metrics, profiles and health. Keep it from the public."`
 	ReadHeaderTimeout time.Duration `envconfig:"HTTP_READ_HEADER_TIMEOUT" default:"5s" doc:"How long a client may take to send the header of a request."`
 	ReadTimeout       time.Duration `envconfig:"HTTP_READ_TIMEOUT" default:"30s" doc:"How long a client may take to send a whole request."`
@@ -101,6 +101,7 @@ func (c *API) check(p *problems) {
 	c.Access.check(p, c.production())
 	c.Redis.check(p)
 	c.Database.check(p)
+	p.require(c.HTTP.Port != 0 || c.Files.PublicURL != "", "PUBLIC_URL", "is needed with PORT=0: nobody knows where else links could lead")
 	c.Files.check(p, c.production())
 	c.Datasets.check(p)
 	c.Tracing.check(p)

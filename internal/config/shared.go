@@ -110,7 +110,7 @@ func (c *Files) derive(process *Process, port string) {
 	if !c.StorageURL.IsSet() {
 		c.StorageURL = NewSecretURL(fileURL(filepath.Join(process.DataDir, "files")))
 	}
-	if c.PublicURL == "" && !process.production() {
+	if c.PublicURL == "" && !process.production() && port != "0" {
 		c.PublicURL = "http://localhost:" + port
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")

@@ -20,7 +20,7 @@ import (
 func TestWhoSignsUpWhileTheAPIStopsGetsTheirMail(t *testing.T) {
 	server := redistest.Shared(t)
 	env := map[string]string{
-		"APP_ENV": "development", "HOST": "127.0.0.1", "PORT": "0", "DATA_DIR": t.TempDir(), "OPS_ADDR": "127.0.0.1:0",
+		"APP_ENV": "development", "HOST": "127.0.0.1", "PORT": "0", "PUBLIC_URL": "http://localhost:8080", "DATA_DIR": t.TempDir(), "OPS_ADDR": "127.0.0.1:0",
 		"REDIS_URL": server.URL, "QUEUE_PREFIX": server.Prefix(t), "DRAIN_DELAY": "3s",
 	}
 	c, err := config.LoadAPI(func(name string) (string, bool) { value, ok := env[name]; return value, ok })

@@ -108,7 +108,7 @@ func both(t *testing.T, endpoint string) (url string) {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20") // the library reads it itself; ms
 	server := redistest.Shared(t)
 	env := map[string]string{
-		"APP_ENV": "development", "HOST": "127.0.0.1", "PORT": "0", "DATA_DIR": t.TempDir(), "OPS_ADDR": "127.0.0.1:0",
+		"APP_ENV": "development", "HOST": "127.0.0.1", "PORT": "0", "PUBLIC_URL": "http://localhost:8080", "DATA_DIR": t.TempDir(), "OPS_ADDR": "127.0.0.1:0",
 		"REDIS_URL": server.URL, "QUEUE_PREFIX": strings.ReplaceAll(server.Prefix(t), ":", "-"),
 		"SMTP_URL": "smtp://127.0.0.1:1", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
 	}
