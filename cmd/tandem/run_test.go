@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -27,6 +28,32 @@ func TestTandemIsReadyWithNothingAroundItAndEndsClean(t *testing.T) {
 		}
 	}
 	run.Stop()
+}
+
+func TestARequestThatIsRepeatedAfterARestartIsWorkedOn(t *testing.T) {
+	env := map[string]string{"PORT": "0", "OPS_ADDR": "127.0.0.1:0", "DATA_DIR": t.TempDir()}
+	for n := range 2 {
+		run := boottest.Start(t, program(), env)
+		run.Await("the ready line", func() bool { return strings.Contains(run.Output(), "ready: api") })
+		api := regexp.MustCompile(`ready: api (\S+)`).FindStringSubmatch(run.Output())[1]
+		body := strings.NewReader(`{"template":"generic","to":"ada@example.com","data":{"message":"Hello"}}`)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, api+"/api/v1/emails", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Idempotency-Key", "order-1")
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		job := boottest.Status(t, api+answer.Header.Get("Location")) // a GET
+		if answer.StatusCode != 202 || answer.Header.Get("Idempotency-Replayed") != "" || job != 200 {
+			t.Errorf("start %d: %s with %v, its job %d", n, answer.Status, answer.Header, job)
+		}
+		run.Stop()
+	}
 }
 
 func TestTheDemoUsesNothingThatItsSurroundingsName(t *testing.T) {

@@ -10,9 +10,11 @@ import (
 
 	"github.com/tandemq/tandem/cmd/internal/apiapp"
 	"github.com/tandemq/tandem/cmd/internal/boot"
+	"github.com/tandemq/tandem/cmd/internal/parts"
 	"github.com/tandemq/tandem/cmd/internal/workerapp"
 	"github.com/tandemq/tandem/internal/config"
 	"github.com/tandemq/tandem/internal/jobs/redisconn"
+	"github.com/tandemq/tandem/internal/store"
 )
 
 // addresses are where to find what runs.
@@ -67,6 +69,11 @@ type pair struct {
 }
 
 func (p *pair) run(ctx context.Context) error {
+	if p.config.EmbeddedRedis {
+		if err := p.forgetAnswers(ctx); err != nil {
+			return err
+		}
+	}
 	roles := boot.NewGroup(ctx)
 	roles.Go("api", func(ctx context.Context) error {
 		return apiapp.Run(ctx, p.config.API, apiapp.Host{
@@ -81,6 +88,19 @@ func (p *pair) run(ctx context.Context) error {
 		})
 	})
 	return roles.Wait()
+}
+
+// forgetAnswers makes a repeated request count as new. The database outlives the
+// process and remembers what was answered, but the embedded Redis begins without
+// the jobs of these answers.
+func (p *pair) forgetAnswers(ctx context.Context) (err error) {
+	c := p.config.API
+	db, err := parts.Database(ctx, c.Database, c.DataDir, p.logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return store.NewIdempotency(db, store.IdempotencyOptions{}).ForgetAll(ctx)
 }
 
 // arrived is called by each of the two; the second makes the pair ready.

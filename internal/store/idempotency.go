@@ -172,6 +172,15 @@ func (s *Idempotency) Forget(ctx context.Context, t Ticket) error {
 	return nil
 }
 
+// ForgetAll is for a program whose jobs are gone: the answers that it remembers
+// name jobs that nobody would run.
+func (s *Idempotency) ForgetAll(ctx context.Context) error {
+	if _, err := s.db.Write.ExecContext(ctx, "DELETE FROM idempotency"); err != nil {
+		return fmt.Errorf("forget idempotent requests: %w", err)
+	}
+	return nil
+}
+
 // hashParts hashes the parts such that no two lists of them are alike.
 func hashParts(parts ...string) string {
 	hash := sha256.New()

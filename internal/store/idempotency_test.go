@@ -27,6 +27,27 @@ func (c *clock) Advance(d time.Duration) { c.now.Add(int64(d)) }
 
 var accepted = store.Answer{Status: 202, Headers: map[string]string{"Location": "/api/v1/jobs/email/1"}, Body: []byte(`{"jobId":"1"}`)}
 
+func TestAfterForgetAllEveryRequestIsNew(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx, memory := t.Context(), store.NewIdempotency(db, store.IdempotencyOptions{})
+		answered, _, err := memory.Begin(ctx, "alice", "answered", []byte("body"))
+		if err := errors.Join(err, memory.Finish(ctx, answered, accepted)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := memory.Begin(ctx, "alice", "in flight", []byte("body")); err != nil {
+			t.Fatal(err)
+		}
+		if err := memory.ForgetAll(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{"answered", "in flight"} {
+			if _, replay, err := memory.Begin(ctx, "alice", key, []byte("body")); replay != nil || err != nil {
+				t.Errorf("%s: %v, %v, want a fresh start", key, replay, err)
+			}
+		}
+	})
+}
+
 func TestAnIdempotentRequest(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ctx, clock := t.Context(), newClock()
