@@ -27,15 +27,19 @@ func Queues() []string {
 
 // Redis opens the connection to the queues. It does not dial yet.
 func Redis(c config.Redis) (*redisconn.Conn, error) {
-	conn, err := redisconn.Open(redisconn.Options{
-		URL: c.URL.Reveal(), Addrs: c.Addrs, MasterName: c.MasterName, Cluster: c.Cluster,
-		SentinelPassword: c.SentinelPass.Reveal(),
-		Replicas:         c.WaitReplicas, ReplicaTimeout: c.WaitTimeout,
-	})
+	conn, err := redisconn.Open(redisOptions(c))
 	if err != nil {
 		return nil, fmt.Errorf("open redis: %w", err)
 	}
 	return conn, nil
+}
+
+func redisOptions(c config.Redis) redisconn.Options {
+	return redisconn.Options{
+		URL: c.URL.Reveal(), Addrs: c.Addrs, MasterName: c.MasterName, Cluster: c.Cluster,
+		SentinelPassword: c.SentinelPass.Reveal(),
+		Replicas:         c.WaitReplicas, ReplicaTimeout: c.WaitTimeout,
+	}
 }
 
 // Database opens and migrates the database.

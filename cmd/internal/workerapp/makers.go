@@ -85,9 +85,13 @@ func (a *App) makeExporter(ctx context.Context, t *boot.Teardown) (*export.Expor
 	artifacts := exportArtifacts{store.NewArtifacts(a.database)}
 	a.sweep = export.NewSweeper(files, artifacts, 0)
 	encoders := exportrender.Encoders(exportrender.Options{TempDir: temp.path})
-	return export.New(catalogue, rows, encoders, files, artifacts, export.Options{
-		Lifetime: a.config.Files.ArtifactTTL, MaxBytes: a.config.Work.ExportMaxBytes, TempDir: temp.path, Logger: a.host.Logger,
-	}), nil
+	return export.New(catalogue, rows, encoders, files, artifacts, a.exportOptions(temp.path)), nil
+}
+
+func (a *App) exportOptions(temp string) export.Options {
+	return export.Options{
+		Lifetime: a.config.Files.ArtifactTTL, MaxBytes: a.config.Work.ExportMaxBytes, TempDir: temp, Logger: a.host.Logger,
+	}
 }
 
 func (a *App) makeReporter(ctx context.Context, t *boot.Teardown) (*maker.Maker, error) {

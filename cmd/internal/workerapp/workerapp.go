@@ -137,11 +137,13 @@ func (a *App) finishCleanly(err error) error {
 const retentionRhythm = 10 * time.Minute
 
 func (a *App) keepRetention(ctx context.Context) error {
-	keep := a.config.Keep
-	return store.NewSweeper(a.database, store.SweeperOptions{
-		Keep:   store.Retention{Runs: keep.History, Emails: keep.History, Audit: keep.Audit},
-		Logger: a.host.Logger,
-	}).Run(ctx, retentionRhythm)
+	sweeper := store.NewSweeper(a.database, store.SweeperOptions{Keep: rowRetention(a.config.Keep), Logger: a.host.Logger})
+	return sweeper.Run(ctx, retentionRhythm)
+}
+
+// rowRetention is how long the database keeps what the configuration is about.
+func rowRetention(c config.Retention) store.Retention {
+	return store.Retention{Runs: c.History, Emails: c.History, Audit: c.Audit}
 }
 
 func (a *App) sweepFiles(ctx context.Context) error {
