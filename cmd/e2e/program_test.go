@@ -33,12 +33,13 @@ func TestEveryBinaryExplainsItself(t *testing.T) {
 func TestABadConfigurationEndsWithTwoAndEveryMistake(t *testing.T) {
 	t.Parallel()
 	for binary, needed := range map[string][]string{
-		"api":    {"API_KEYS", "PUBLIC_URL", "URL_SIGNING_KEY", "LOG_LEVEL", "REDIS_URL", "PORT", "OPS_ADDR"},
-		"worker": {"SMTP_URL", "MAIL_FROM", "PUBLIC_URL", "URL_SIGNING_KEY", "LOG_LEVEL", "REDIS_URL", "EMAIL_CONCURRENCY", "OPS_ADDR"},
+		"api":    {"API_KEYS", "PUBLIC_URL", "URL_SIGNING_KEY", "LOG_LEVEL", "REDIS_URL", "PORT", "OPS_ADDR", "STORAGE_URL", "DATASETS_FILE"},
+		"worker": {"SMTP_URL", "MAIL_FROM", "PUBLIC_URL", "URL_SIGNING_KEY", "LOG_LEVEL", "REDIS_URL", "EMAIL_CONCURRENCY", "OPS_ADDR", "STORAGE_URL", "DATASETS_FILE"},
 	} {
 		p := launch(t, binary, map[string]string{
 			"LOG_LEVEL": "loud", "REDIS_URL": "http://user:hunter2@localhost", "URL_SIGNING_KEY": "short-secret",
 			"PORT": "http", "OPS_ADDR": "nowhere", "EMAIL_CONCURRENCY": "many",
+			"STORAGE_URL": "s3://key:hunter2@localhost", "DATASETS_FILE": "/nowhere/datasets.yaml", "MAIL_FROM": "Ops team",
 		})
 		if code := p.code(); code != 2 || p.stdout.String() != "" {
 			t.Errorf("%s: exit code %d, stdout %q", binary, code, p.stdout.String())

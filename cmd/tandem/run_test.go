@@ -74,8 +74,15 @@ func TestTheDemoUsesNothingThatItsSurroundingsName(t *testing.T) {
 }
 
 func TestTandemListsEveryMistake(t *testing.T) {
-	run := boottest.Start(t, program(), map[string]string{"PORT": "http", "EMAIL_CONCURRENCY": "0"})
-	if code := run.Code(); code != 2 || !strings.Contains(run.Output(), "PORT") || !strings.Contains(run.Output(), "EMAIL_CONCURRENCY") {
-		t.Errorf("exit code %d:\n%s", code, run.Output())
+	run := boottest.Start(t, program(), map[string]string{
+		"PORT": "http", "EMAIL_CONCURRENCY": "0", "API_KEYS": "ops", "STORAGE_URL": "file://data/files", "SMTP_URL": "smtp://localhost?tls=off",
+	})
+	if code := run.Code(); code != 2 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, variable := range []string{"PORT", "EMAIL_CONCURRENCY", "API_KEYS", "STORAGE_URL", "SMTP_URL"} {
+		if strings.Count(run.Output(), "  "+variable+" ") != 1 {
+			t.Errorf("%s is not named once:\n%s", variable, run.Output())
+		}
 	}
 }

@@ -16,8 +16,10 @@ import (
 
 	"github.com/tandemq/tandem/cmd/internal/boot"
 	"github.com/tandemq/tandem/cmd/internal/parts"
+	"github.com/tandemq/tandem/internal/config"
 	"github.com/tandemq/tandem/internal/jobs"
 	"github.com/tandemq/tandem/internal/jobs/admin"
+	"github.com/tandemq/tandem/internal/redistest"
 )
 
 // queue has fixed counts, and remembers how often it was asked.
@@ -99,17 +101,41 @@ func (hanging) Counts(ctx context.Context) (admin.Counts, error) {
 }
 
 func TestAWorkerWhoseRedisHangsIsNotRestarted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		deaf := []parts.Consumer{pool{time.Hour}, pool{time.Hour}, pool{time.Hour}, pool{time.Hour}}
-		health := boot.NewHealth(boot.HealthOptions{})
-		health.Add(parts.ConsumptionCheck(deaf, map[string]parts.Counter{"email": hanging{}}))
-		health.Serving()
-		answer := httptest.NewRecorder()
-		health.Handler(true).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/livez?verbose", nil))
-		if answer.Code != http.StatusOK || answer.Body.String() != "[+] consumption ok\nok\n" {
-			t.Errorf("/livez: %d %q", answer.Code, answer.Body)
-		}
-	})
+	synctest.Test(t, func(t *testing.T) { wantAlive(t, hanging{}) })
+}
+
+func TestAWorkerWhoseRedisIsFrozenIsNotRestarted(t *testing.T) {
+	t.Parallel()
+	server := redistest.Own(t, redistest.Options{})
+	conn, err := parts.Redis(config.Redis{URL: config.NewSecretURL(server.URL)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	queues, err := parts.Counters(conn, "bull")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := queues[0].Counts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server.Pause()
+	wantAlive(t, queues[0])
+}
+
+// wantAlive wants a worker to be alive whose pools have heard nothing for long,
+// and which counts what waits like this.
+func wantAlive(t *testing.T, counter parts.Counter) {
+	t.Helper()
+	deaf := []parts.Consumer{pool{time.Hour}, pool{time.Hour}, pool{time.Hour}, pool{time.Hour}}
+	health := boot.NewHealth(boot.HealthOptions{})
+	health.Add(parts.ConsumptionCheck(deaf, map[string]parts.Counter{"email": counter}))
+	health.Serving()
+	answer := httptest.NewRecorder()
+	health.Handler(true).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/livez?verbose", nil))
+	if answer.Code != http.StatusOK || answer.Body.String() != "[+] consumption ok\nok\n" {
+		t.Errorf("/livez: %d %q", answer.Code, answer.Body)
+	}
 }
 
 func TestQueueMetricsReadOnceForManyScrapes(t *testing.T) {
