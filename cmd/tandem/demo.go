@@ -67,12 +67,10 @@ func closing(w io.Writer, dir string) error {
 	return err
 }
 
-// aboutLogs are the variables that a demo takes from its surroundings.
-var aboutLogs = []string{"LOG_FORMAT", "LOG_LEVEL", "NO_COLOR"}
-
 // demoConfig is the configuration of a process that depends on nothing outside, and
 // nothing outside on it: free ports, a new directory, one caller with a key of its
-// own. Whatever servers the surroundings name, a demo is not for them.
+// own. Whatever servers the surroundings name, a demo is not for them: only what
+// is about logs is taken over.
 func demoConfig(lookup config.Lookup) (c config.Tandem, key string, err error) {
 	dir, err := os.MkdirTemp("", "tandem-demo-")
 	if err != nil {
@@ -89,7 +87,7 @@ func demoConfig(lookup config.Lookup) (c config.Tandem, key string, err error) {
 		"API_KEYS":   "demo:" + key + ":jobs:write+jobs:read+exports:all+tenant=demo",
 		"RATE_LIMIT": "off",
 	}
-	for _, name := range aboutLogs {
+	for _, name := range []string{"LOG_FORMAT", "LOG_LEVEL", "NO_COLOR"} {
 		if value, ok := lookup(name); ok && value != "" {
 			own[name] = value
 		}
