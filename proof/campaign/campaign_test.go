@@ -91,16 +91,21 @@ func TestWhatFailsStopsNothingAndIsToldOf(t *testing.T) {
 	c := &campaign{seed: 3, out: out, evidence: evidence, begun: time.Now(), to: &said, command: scripted(map[string]string{
 		"dead":   "echo panic: oh no; exit 2",
 		"broken": "true",
+		"late":   "exit 1",
 		"good":   "echo '--- PASS: TestGood (1.00s)'",
 	})}
 	save(t, c.rows(experiment{name: "broken"}), promises.Row{Name: "broken", Goal: "0", Measured: "7"})
+	save(t, c.rows(experiment{name: "late"}), promises.Row{Name: "late", Goal: "0", Measured: "0", Holds: true})
 	save(t, c.rows(experiment{name: "good"}), promises.Row{Name: "good", Goal: "0", Measured: "0", Holds: true})
-	reds := c.run(t.Context(), []stage{{named("dead"), named("broken")}, {named("good")}})
-	if len(reds) != 3 {
-		t.Errorf("red are %q, want the end of one, its missing row, and the promise that another broke", reds)
+	reds := c.run(t.Context(), []stage{{named("dead"), named("broken")}, {named("late")}, {named("good")}})
+	if len(reds) != 5 {
+		t.Errorf("red are %q, want two ends, a missing row, the promise that another broke, and the row of one that failed later", reds)
 	}
 	if row, err := promises.Load(out, "dead"); err != nil || row.Holds || !strings.Contains(row.Measured, "exit status 2") {
 		t.Errorf("row of the dead %+v, error %v", row, err)
+	}
+	if row, err := promises.Load(out, "late"); err != nil || row.Holds || !strings.Contains(row.Measured, "exit status 1") {
+		t.Errorf("row of one that failed after it was written %+v, error %v", row, err)
 	}
 	if row, err := promises.Load(out, "good"); err != nil || !row.Holds {
 		t.Errorf("row of the good %+v, error %v", row, err)

@@ -113,7 +113,8 @@ func matters(line string) bool {
 }
 
 // collect moves the experiment's rows to where all are. One that is missing
-// becomes a row that says so: an old one in its place would be a lie.
+// becomes a row that says so: an old one in its place would be a lie. None holds
+// of an experiment that failed: what went wrong may be what a row did not see.
 func (c *campaign) collect(e experiment, failed error) {
 	for _, name := range e.rows {
 		row, err := promises.Load(c.rows(e), name)
@@ -122,6 +123,8 @@ func (c *campaign) collect(e experiment, failed error) {
 			if failed != nil {
 				row.Measured += " (" + failed.Error() + ")"
 			}
+		} else if failed != nil && row.Holds {
+			row.Holds, row.Measured = false, row.Measured+", but the experiment failed: "+failed.Error()
 		}
 		if !row.Holds {
 			c.red("%s: promised %s, measured %s", row.Name, row.Goal, row.Measured)

@@ -37,10 +37,10 @@ func TestNothingIsLostWherePrimariesAreReplaced(t *testing.T) {
 			t.Log(report)
 			row.Measured, row.N, row.Holds = broken(report), report.Jobs, report.Clean() && len(site.Problems()) == 0
 			row.Of = fmt.Sprintf("jobs, %d starts, %d faults, %d deaths of processes", report.Starts, report.Faults, report.Deaths)
-			publish(t, []promises.Row{row})
 			if !report.Clean() {
 				t.Errorf("promises broken; run it again with -args -seed=%d", *seed)
 			}
+			publish(t, []promises.Row{row})
 		})
 	}
 }

@@ -36,10 +36,10 @@ func TestNothingIsLostInAStorm(t *testing.T) {
 	if !report.Clean() {
 		t.Errorf("promises broken; run it again with -args -seed=%d", *seed)
 	}
-	publish(t, rows(report, len(site.Problems()), fmt.Sprintf("jobs, %d starts, %d faults, %d deaths of processes", report.Starts, report.Faults, report.Deaths)))
 	if report.Jobs < *jobCount || report.Faults < *faults*8/10 {
 		t.Errorf("%d jobs and %d faults, want %d and %d", report.Jobs, report.Faults, *jobCount, *faults)
 	}
+	publish(t, rows(report, len(site.Problems()), fmt.Sprintf("jobs, %d starts, %d faults, %d deaths of processes", report.Starts, report.Faults, report.Deaths)))
 }
 
 // mixed is a site for so many jobs in so much time. Work is as long as the slots
