@@ -24,6 +24,7 @@ type command struct {
 
 var (
 	stepTitle   = regexp.MustCompile(`(?m)^\t?say '(.+)'$`)
+	exported    = regexp.MustCompile(`(?m)^export ((?:[A-Z_]+=\S+ ?)+)$`)
 	commandLine = regexp.MustCompile(`(?m)^\s*(?:report=\$\()?((?:[A-Z_]+=\S+ )*)(make (?:--no-print-directory )?[a-z-]+|go test .+?)\)?(?: \|.*)?$`)
 )
 
@@ -35,6 +36,10 @@ var preparing = []string{"what is missing", "the official Node client", "done"}
 func stepsHere(t *testing.T) []step {
 	t.Helper()
 	text := read(t, ".ci/run")
+	everywhere := exported.FindStringSubmatch(text)
+	if everywhere == nil {
+		t.Fatal(".ci/run exports nothing that makes tests strict")
+	}
 	titles := stepTitle.FindAllStringSubmatchIndex(text, -1)
 	var steps []step
 	for i, at := range titles {
@@ -44,7 +49,7 @@ func stepsHere(t *testing.T) []step {
 		}
 		s := step{title: text[at[2]:at[3]]}
 		for _, found := range commandLine.FindAllStringSubmatch(text[at[1]:end], -1) {
-			s.commands = append(s.commands, newCommand(found[1], found[2]))
+			s.commands = append(s.commands, newCommand(everywhere[1]+" "+found[1], found[2]))
 		}
 		steps = append(steps, s)
 	}
@@ -81,6 +86,7 @@ func theWorkflow(t *testing.T) workflow {
 	if err := yaml.Unmarshal([]byte(read(t, ".github/workflows/ci.yml")), &w); err != nil {
 		t.Fatal(err)
 	}
+	w.Env["CI"] = "true" // GitHub sets it
 	return w
 }
 
@@ -98,6 +104,19 @@ func (j job) runs(line string) bool {
 
 func (j job) uses(action string) bool {
 	return slices.ContainsFunc(j.Steps, func(s struct{ Run, Uses string }) bool { return s.Uses == action })
+}
+
+// Every kind of strictness that tests know holds for all that is run here.
+func TestNothingIsSkippedHereBecauseItIsMissing(t *testing.T) {
+	for _, s := range stepsHere(t) {
+		for _, c := range s.commands {
+			for _, variable := range []string{"CI", "REDISTEST_STRICT", "CHECK_STRICT", "CONTAINERTEST_STRICT"} {
+				if c.env[variable] == "" {
+					t.Errorf("%q runs without %s", c.line, variable)
+				}
+			}
+		}
+	}
 }
 
 // What passes here passes there: the workflow runs what .ci/run does, as strictly,

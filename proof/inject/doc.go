@@ -15,7 +15,8 @@
 //	Network    a server in a network namespace, whose packets can be dropped
 //
 // They need gcc, or ip and nft and root. A program that is missing skips the test,
-// and fails it with REDISTEST_STRICT=1; what the machine does not allow, as in an
-// unprivileged container, is skipped and said on standard error. Each fault has a test that shows that it happens:
-// a fault that does not strike proves nothing.
+// and fails it with REDISTEST_STRICT=1. So does what the machine does not allow, as
+// in an unprivileged container, unless SKIPPED_FILE names a file: then the test is
+// skipped, and a line of the file says so. Each fault has a test that shows that it
+// happens: a fault that does not strike proves nothing.
 package inject

@@ -20,7 +20,8 @@ type Row struct {
 	Seed     uint64 `json:"seed"`     // repeats it
 	Holds    bool   `json:"holds"`    // the goal was met
 	// Tolerated: it was not met, and a machine that does other things too is
-	// allowed to be so late. The test passes; the table says no.
+	// allowed to be so late, or one without root to lack a part of the experiment.
+	// The test passes; the table says no.
 	Tolerated bool `json:"tolerated,omitempty"`
 	Small     bool `json:"small,omitempty"` // of the small form, not of a campaign
 }
