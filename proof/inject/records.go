@@ -19,8 +19,10 @@ func (r Record) Key(name string) string { return r.Prefix + ":" + r.Queue + ":" 
 
 // Damage is one way in which a stored job can be broken.
 type Damage struct {
-	Name  string
-	Apply func(ctx context.Context, client redis.UniversalClient, record Record, id string) error
+	Name string
+	// NoRecord: nothing is left of the job that could end.
+	NoRecord bool
+	Apply    func(ctx context.Context, client redis.UniversalClient, record Record, id string) error
 }
 
 // garbage is what a broken client, or a hand, might store in any field.
@@ -66,13 +68,13 @@ func removed(field string) Damage {
 }
 
 func gone() Damage {
-	return Damage{Name: "no hash", Apply: func(ctx context.Context, client redis.UniversalClient, record Record, id string) error {
+	return Damage{Name: "no hash", NoRecord: true, Apply: func(ctx context.Context, client redis.UniversalClient, record Record, id string) error {
 		return client.Del(ctx, record.Key(id)).Err()
 	}}
 }
 
 func otherType() Damage {
-	return Damage{Name: "a string for a hash", Apply: func(ctx context.Context, client redis.UniversalClient, record Record, id string) error {
+	return Damage{Name: "a string for a hash", NoRecord: true, Apply: func(ctx context.Context, client redis.UniversalClient, record Record, id string) error {
 		return client.Set(ctx, record.Key(id), "x", 0).Err()
 	}}
 }

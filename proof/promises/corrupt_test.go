@@ -153,6 +153,13 @@ func (w *ward) wrong(t *testing.T, id string) string {
 		return "it is still active"
 	}
 	failed := w.client.ZScore(t.Context(), record().Key("failed"), id).Err() == nil
+	completed := w.client.ZScore(t.Context(), record().Key("completed"), id).Err() == nil
+	switch {
+	case failed && completed:
+		return "it has completed and failed"
+	case !failed && !completed && !w.damages[id].NoRecord:
+		return "it has not ended"
+	}
 	if reason, err := w.client.HGet(t.Context(), record().Key(id), "failedReason").Result(); failed && reason == "" {
 		return fmt.Sprintf("it failed without a reason: %v", err)
 	}
