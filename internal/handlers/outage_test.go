@@ -10,9 +10,6 @@ import (
 	"github.com/tandemq/tandem/internal/redistest"
 )
 
-// soon is what the API promises for its answer while something is away.
-const soon = 2 * time.Second
-
 func TestWithoutRedisAnswersComeSoonAndSayWhenToTryAgain(t *testing.T) {
 	t.Parallel()
 	outages := map[string]struct{ begin, end func(*redistest.Instance) }{
@@ -26,29 +23,39 @@ func TestWithoutRedisAnswersComeSoonAndSayWhenToTryAgain(t *testing.T) {
 			s := start(t, redis.Server)
 			queued := decode[handlers.Queued](t, s.do("POST", "/api/v1/emails", goodEmail).want(t, 202))
 			outage.begin(redis)
-			var calls []call
-			for path, body := range postRoutes() {
-				if strings.HasPrefix(path, "/api") {
-					calls = append(calls, call{"POST", path, body})
-				}
-			}
-			for _, path := range []string{queued.StatusURL, queued.StatusURL + "?wait=30s", queued.StatusURL + "/events", "/api/v1/queues", "/api/v1/queues/email", "/api/v1/queues/email/jobs?status=waiting"} {
-				calls = append(calls, call{"GET", path, ""})
-			}
-			s.unavailable(calls...)
+			s.unavailable(needingRedis(queued.StatusURL)...)
 			s.do("POST", "/register", `{"name":"Ada","email":"ada@example.com","password":"correct horse battery staple"}`).want(t, 201)
 			outage.end(redis)
-			deadline := time.Now().Add(time.Second)
+			deadline := time.Now().Add(lenient * time.Second) // on a machine that is not busy it is one
 			for s.do("POST", "/api/v1/emails", goodEmail).status != 202 {
 				if time.Now().After(deadline) {
-					t.Fatal("not ready again a second after Redis")
+					t.Fatal("not ready again after Redis is back")
 				}
 			}
 		})
 	}
 }
 
+// lenient is how many times as long as promised an answer may take by the clock of
+// a client, on a machine that does other things too. The promise itself is held in
+// virtual time: TestWithoutRedisEveryAnswerComesWithinTwoSeconds.
+const lenient = 3
+
 type call struct{ method, path, body string }
+
+// needingRedis are the calls that cannot be answered without it. status is where a
+// job is looked at.
+func needingRedis(status string) (calls []call) {
+	for path, body := range postRoutes() {
+		if strings.HasPrefix(path, "/api") {
+			calls = append(calls, call{"POST", path, body})
+		}
+	}
+	for _, path := range []string{status, status + "?wait=30s", status + "/events", "/api/v1/queues", "/api/v1/queues/email", "/api/v1/queues/email/jobs?status=waiting"} {
+		calls = append(calls, call{"GET", path, ""})
+	}
+	return calls
+}
 
 // unavailable sends all calls at once; each must be answered with a 503 soon.
 func (s *service) unavailable(calls ...call) {
@@ -64,7 +71,7 @@ func (s *service) unavailable(calls ...call) {
 	}
 	all.Wait()
 	for i, c := range calls {
-		if errs[i] != nil || answers[i].status != 503 || answers[i].header.Get("Retry-After") == "" || took[i] > soon {
+		if errs[i] != nil || answers[i].status != 503 || answers[i].header.Get("Retry-After") == "" || took[i] > lenient*soon {
 			s.t.Errorf("%s %s: %d after %s, Retry-After %q, %v: %s", c.method, c.path, answers[i].status, took[i],
 				answers[i].header.Get("Retry-After"), errs[i], answers[i].body)
 		}
