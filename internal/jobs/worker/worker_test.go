@@ -164,8 +164,8 @@ func TestSnoozeAndRetryAfterPutAJobOff(t *testing.T) {
 			}
 			return nil, nil
 		}), worker.Options{Concurrency: 2})
-		begin := time.Now()
 		for name, made := range map[string]int{"snooze": 1, "retry after": 2} {
+			begin := time.Now()
 			id := b.Add(q, name, nil, jobs.Options{Attempts: 2, Backoff: jobs.Backoff{Type: jobs.Fixed, Delay: time.Hour}})
 			job := b.Await("q", id, jobs.Completed)
 			if job.AttemptsMade != made || job.AttemptsStarted != 2 {
