@@ -160,17 +160,6 @@ func TestKeysExpireWhileNobodyAsks(t *testing.T) {
 	}
 }
 
-func TestRenewedKeysLive(t *testing.T) {
-	t.Parallel()
-	client := start(t).client(t)
-	must(t, client.Set(t.Context(), "lock", "token", 250*time.Millisecond).Err())
-	for begun := time.Now(); time.Since(begun) < 500*time.Millisecond; {
-		if ok, err := client.PExpire(t.Context(), "lock", 250*time.Millisecond).Result(); err != nil || !ok {
-			t.Fatalf("renew: %v, %v", ok, err)
-		}
-	}
-}
-
 func TestTimeFollowsTheWallClock(t *testing.T) {
 	t.Parallel()
 	client := start(t).client(t)

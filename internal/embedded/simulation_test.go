@@ -63,6 +63,21 @@ func TestServerLivesInABubbleOfVirtualTime(t *testing.T) {
 	})
 }
 
+func TestRenewedKeysLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, ctx := within(t, embedded.Options{}), t.Context()
+		if err := client.Set(ctx, "lock", "token", 5*time.Second).Err(); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			time.Sleep(4 * time.Second)
+			if ok, err := client.PExpire(ctx, "lock", 5*time.Second).Result(); err != nil || !ok {
+				t.Fatalf("renew: %v, %v", ok, err)
+			}
+		}
+	})
+}
+
 func TestClockThatIsSetTakesExpiryWithIt(t *testing.T) {
 	tests := []struct {
 		name string

@@ -522,7 +522,7 @@ func TestAServerThatRefusesIsUnavailableAndSaysWhy(t *testing.T) {
 			t.Parallel()
 			server := redistest.Own(t, redistest.Options{Config: tt.config})
 			_ = server.Client(t).Ping(t.Context()).Err() // the one client that there is room for
-			q, err := queue.New(open(t, server.URL), "q", queue.Options{Patience: 150 * time.Millisecond})
+			q, err := queue.New(open(t, server.URL), "q", queue.Options{Patience: time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
