@@ -14,7 +14,6 @@ import (
 	apps "k8s.io/api/apps/v1"
 	autoscaling "k8s.io/api/autoscaling/v2"
 	core "k8s.io/api/core/v1"
-	networking "k8s.io/api/networking/v1"
 	policy "k8s.io/api/policy/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -222,20 +221,6 @@ func selectors(t *testing.T, objects []runtime.Object) map[string]labels.Selecto
 	return all
 }
 
-func TestOnlyMonitoringReachesTheOpsPort(t *testing.T) {
-	for _, overlay := range []string{"prod", "keda", "monitoring"} {
-		for _, p := range of[*networking.NetworkPolicy](render(t, overlay)) {
-			for _, rule := range p.Spec.Ingress {
-				for _, port := range rule.Ports {
-					if port.Port.String() == "ops" && len(rule.From) == 0 {
-						t.Errorf("%s: policy %s lets everybody at the ops port", overlay, p.Name)
-					}
-				}
-			}
-		}
-	}
-}
-
 func TestWhoScalesIsAlone(t *testing.T) {
 	for overlay, scaled := range map[string][]string{"prod": {"tandem-api"}, "keda": {"tandem-api", "tandem-worker"}} {
 		objects := render(t, overlay)
@@ -322,7 +307,11 @@ func TestKEDAAsksTheRedisOfTheURL(t *testing.T) {
 
 func TestTheServiceMonitorFindsBothServices(t *testing.T) {
 	objects := render(t, "monitoring")
-	for _, m := range of[*monitoring.ServiceMonitor](objects) {
+	monitors := of[*monitoring.ServiceMonitor](objects)
+	if len(monitors) != 1 {
+		t.Fatalf("%d ServiceMonitors, want one", len(monitors))
+	}
+	for _, m := range monitors {
 		selector, err := meta.LabelSelectorAsSelector(&m.Spec.Selector)
 		if err != nil {
 			t.Fatal(err)
