@@ -86,6 +86,10 @@ var (
 		"query": {`null`, `[{"a":1e3}]`}, "payload": {`{}`, `-7`}, "priority": {`"high"`, `7`},
 		"maxAttempts": {`1`, `1000000`, `0`, `1000001`}, "delay": {`0`, `315360000000`, `315360000001`, `-1`}, "timeout": {`1`, `1.0`, `1e2`, `86400001`},
 	}
+	// optional are fields that half of the bodies do without: with all of them, hardly
+	// a body would be right.
+	optional = map[string]bool{"subject": true, "data": true, "options": true, "priority": true, "maxAttempts": true, "delay": true, "timeout": true}
+
 	texts = []string{`"a"`, `""`, `"\"}"`, `"\u0041"`}
 	wrong = []string{`null`, `true`, `7`, `1e3`, `123456789012345678`, `[]`, `{}`, `"a"`, `{"start":"x","end":"y"}`, `{"a":{"b":1}}`}
 )
@@ -98,7 +102,7 @@ func aBody(t *rapid.T, fields []string) string {
 		value := rapid.SampledFrom(wrong).Draw(t, "wrong")
 		chance := rapid.IntRange(0, 59).Draw(t, "chance")
 		switch {
-		case chance == 0:
+		case chance == 0, chance >= 30 && optional[name]:
 			continue
 		case chance == 1:
 			name = strings.ToUpper(name)
@@ -132,7 +136,9 @@ func TestWhatHasTheFormPassesTheSchema(t *testing.T) {
 			r.Fatalf("%s has the form, and huma refuses it", body)
 		}
 	})
-	t.Logf("%d bodies had a form", fitted)
+	if fitted == 0 {
+		t.Error("no body that was drawn had a form: nothing was compared")
+	}
 }
 
 func FuzzWhatHasTheFormPassesTheSchema(f *testing.F) {

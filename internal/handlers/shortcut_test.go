@@ -21,27 +21,37 @@ func TestTheShortcutAnswersAsTheLongWayDoes(t *testing.T) {
 	with := func(body, options string) string {
 		return strings.TrimSuffix(body, "}") + `,"options":` + options + `}`
 	}
-	requests := []struct{ path, body string }{
-		{"/api/v1/emails", goodEmail},
-		{"/api/v1/emails", with(goodEmail, `{"priority":"high","maxAttempts":3,"delay":60000}`)},
-		{"/api/v1/emails", with(goodEmail, `{"priority":"highest"}`)},
-		{"/api/v1/emails", with(goodEmail, `{"priority":0}`)},
-		{"/api/v1/emails", with(goodEmail, `{"delay":1,"runAt":"2026-01-01T00:00:00Z"}`)},
-		{"/api/v1/emails", `{"template":"welcome","to":"nobody"}`},
-		{"/api/v1/emails", `{"template":"none","to":"ada@example.com","data":{"a":{"b":[1]}}}`},
-		{"/api/v1/emails", `{"template":"welcome","TO":"ada@example.com"}`},
-		{"/api/v1/exports", goodExport},
-		{"/api/v1/exports", `{"format":"csv","query":{"where":1e2},"userId":"ada"}`},
-		{"/api/v1/exports", `{"format":"csv","query":null,"userId":"ada"}`},
-		{"/api/v1/reports", goodReport},
-		{"/api/v1/reports", `{"reportType":"usage","dateRange":{"start":"x","end":""},"tenantId":"acme"}`},
-		{"/api/v1/jobs", goodJob},
-		{"/api/v1/jobs", `{"type":"email","payload":7}`},
-		{"/api/v1/jobs", `{"type":"none","payload":{}}`},
+	taken := s.api.CountShortcuts()
+	requests := []struct {
+		path, body string
+		short      bool
+	}{
+		{"/api/v1/emails", goodEmail, true},
+		{"/api/v1/emails", with(goodEmail, `{"priority":"high","maxAttempts":3,"delay":60000}`), true},
+		{"/api/v1/emails", with(goodEmail, `{"priority":"highest"}`), true},
+		{"/api/v1/emails", with(goodEmail, `{"priority":0}`), true},
+		{"/api/v1/emails", with(goodEmail, `{"delay":1,"runAt":"2026-01-01T00:00:00Z"}`), false},
+		{"/api/v1/emails", `{"template":"welcome","to":"nobody"}`, true},
+		{"/api/v1/emails", `{"template":"none","to":"ada@example.com","data":{"a":{"b":[1]}}}`, true},
+		{"/api/v1/emails", `{"template":"welcome","TO":"ada@example.com"}`, false},
+		{"/api/v1/exports", goodExport, true},
+		{"/api/v1/exports", `{"format":"csv","query":{"where":1e2},"userId":"ada"}`, true},
+		{"/api/v1/exports", `{"format":"csv","query":null,"userId":"ada"}`, true},
+		{"/api/v1/reports", goodReport, true},
+		{"/api/v1/reports", `{"reportType":"usage","dateRange":{"start":"x","end":""},"tenantId":"acme"}`, true},
+		{"/api/v1/jobs", goodJob, true},
+		{"/api/v1/jobs", `{"type":"email","payload":7}`, true},
+		{"/api/v1/jobs", `{"type":"none","payload":{}}`, true},
 	}
 	for _, r := range requests {
 		short := s.do("POST", r.path, r.body, "Accept", "*/*")
+		if took := taken.Swap(0) == 1; took != r.short {
+			t.Errorf("%s %s: took the shortcut %v, want %v", r.path, r.body, took, r.short)
+		}
 		long := s.do("POST", r.path, r.body, "Accept", "application/json, */*;q=0.5")
+		if taken.Swap(0) != 0 {
+			t.Errorf("%s %s took the shortcut with an Accept header that it does not read", r.path, r.body)
+		}
 		if diff := gocmp.Diff(s.outcomeOf(long), s.outcomeOf(short), gocmp.AllowUnexported(outcome{})); diff != "" {
 			t.Errorf("%s %s (-long +short):\n%s", r.path, r.body, diff)
 		}
