@@ -290,13 +290,15 @@ func (s *scripted) outlast(lines *bufio.Reader) {
 // until waits for the server to have been told a verb.
 func (s *scripted) until(t *testing.T, verb string) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
 	for {
 		select {
 		case told := <-s.told:
 			if told == verb {
 				return
 			}
-		case <-t.Context().Done():
+		case <-ctx.Done():
 			t.Fatalf("%s never came", verb)
 		}
 	}
