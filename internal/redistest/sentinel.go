@@ -43,7 +43,8 @@ func Sentinel(tb testing.TB, config ...string) *Group {
 		tb.Fatalf("redistest: form group: %v", err)
 	}
 	for range 3 {
-		g.watch(tb)
+		s := watch(tb, g.Servers[0], 2)
+		g.Sentinels, g.Addrs = append(g.Sentinels, s), append(g.Addrs, s.Addr)
 	}
 	if err := g.Ready(ctx); err != nil {
 		tb.Fatalf("redistest: form group: %v", err)
@@ -51,17 +52,22 @@ func Sentinel(tb testing.TB, config ...string) *Group {
 	return g
 }
 
-// watch starts one more Sentinel.
-func (g *Group) watch(tb testing.TB) {
+// Watch starts a Sentinel of the test's own, which watches a server alone and calls
+// it MasterName.
+func Watch(tb testing.TB, primary *Instance) *Instance {
 	tb.Helper()
-	s := own(tb, settings{dir: tb.TempDir(), sentinel: true, lines: []string{
-		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 2", MasterName, g.Servers[0].settings.port),
+	return watch(tb, primary, 1)
+}
+
+// watch starts a Sentinel. So many of them have to agree that the primary is gone.
+func watch(tb testing.TB, primary *Instance, quorum int) *Instance {
+	tb.Helper()
+	return own(tb, settings{dir: tb.TempDir(), sentinel: true, lines: []string{
+		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d %d", MasterName, primary.settings.port, quorum),
 		fmt.Sprintf("sentinel down-after-milliseconds %s 1500", MasterName),
 		fmt.Sprintf("sentinel failover-timeout %s 3000", MasterName),
 		fmt.Sprintf("sentinel parallel-syncs %s 2", MasterName),
 	}})
-	g.Sentinels = append(g.Sentinels, s)
-	g.Addrs = append(g.Addrs, s.Addr)
 }
 
 // sentinelFile writes what a Sentinel reads, and later rewrites, so that it needs

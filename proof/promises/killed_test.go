@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -33,6 +34,7 @@ func runChild(url string) int {
 }
 
 func holdJobs(url string) error {
+	go endWithParent()
 	conn, err := redisconn.Open(redisconn.Options{URL: url})
 	if err != nil {
 		return err
@@ -49,6 +51,13 @@ func holdJobs(url string) error {
 		return err
 	}
 	return pool.Run(context.Background())
+}
+
+// endWithParent ends this process when the test binary that started it is gone,
+// however it went: then nobody holds the other end of its input.
+func endWithParent() {
+	_, _ = io.Copy(io.Discard, os.Stdin) // an error is an end, too
+	os.Exit(1)
 }
 
 // From the moment at which a worker is killed to the start of its jobs on
@@ -116,6 +125,8 @@ func startChild(t *testing.T, url string) (kill func()) {
 	must(t, err)
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), childURL+"="+url)
+	_, err = cmd.StdinPipe() // the worker ends with it, however we do
+	must(t, err)
 	cmd.Stderr = t.Output()
 	stdout, err := cmd.StdoutPipe()
 	must(t, err)

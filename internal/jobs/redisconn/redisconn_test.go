@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -131,7 +128,7 @@ func awaitBlocked(t *testing.T, conn *redisconn.Conn) {
 func TestSentinelLeadsToTheMaster(t *testing.T) {
 	t.Parallel()
 	master := redistest.Own(t, redistest.Options{Config: []string{"appendonly yes", "appendfsync always"}})
-	conn := open(t, redisconn.Options{Addrs: []string{sentinelOf(t, master)}, MasterName: "main"})
+	conn := open(t, redisconn.Options{Addrs: []string{redistest.Watch(t, master).Addr}, MasterName: redistest.MasterName})
 	report, got := codes(t, conn)
 	if got != nil || report.Role != "master" {
 		t.Errorf("findings %v, role %q", got, report.Role)
@@ -146,45 +143,10 @@ func TestSentinelLeadsToTheMaster(t *testing.T) {
 	}
 }
 
-// sentinelOf starts a Sentinel that watches a master under the name main.
-func sentinelOf(t *testing.T, master *redistest.Instance) (addr string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = listener.Addr().String()
-	listener.Close()
-	port := addr[strings.LastIndex(addr, ":")+1:]
-	file := filepath.Join(t.TempDir(), "sentinel.conf") // a Sentinel writes into it, so it must be a file
-	config := "port " + port + "\nbind 127.0.0.1\nsentinel monitor main " + strings.ReplaceAll(master.Addr, ":", " ") + " 1\n"
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	sentinel := exec.CommandContext(t.Context(), "redis-server", file, "--sentinel")
-	if err := sentinel.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = sentinel.Wait() }) // the context has ended by then and killed it
-	awaitAnswer(t, addr)
-	return addr
-}
-
-func awaitAnswer(t *testing.T, addr string) {
-	t.Helper()
-	conn := open(t, redisconn.Options{Addrs: []string{addr}})
-	for deadline := time.Now().Add(10 * time.Second); conn.Ping(t.Context()).Err() != nil; {
-		if time.Now().After(deadline) {
-			t.Fatalf("nobody answers at %s", addr)
-		}
-		time.Sleep(5 * time.Millisecond) // a poll, bounded above
-	}
-}
-
 func TestCheckRefusesASentinelItself(t *testing.T) {
 	t.Parallel()
 	master := redistest.Own(t, redistest.Options{})
-	_, got := codes(t, open(t, redisconn.Options{Addrs: []string{sentinelOf(t, master)}}))
+	_, got := codes(t, open(t, redisconn.Options{Addrs: []string{redistest.Watch(t, master).Addr}}))
 	if !slices.Equal(got, []string{"error sentinel"}) {
 		t.Errorf("findings %v", got)
 	}

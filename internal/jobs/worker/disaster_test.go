@@ -38,6 +38,9 @@ func startChild(t *testing.T, b *jobstest.Bench) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := c.cmd.StdinPipe(); err != nil { // the child ends with it, however we do
+		t.Fatal(err)
+	}
 	c.cmd.Stderr = t.Output()
 	c.lines = bufio.NewScanner(out)
 	if err := c.cmd.Start(); err != nil {

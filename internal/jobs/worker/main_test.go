@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"testing"
 	"time"
@@ -27,9 +28,17 @@ func TestMain(m *testing.M) {
 	redistest.Main(m)
 }
 
+// endWithParent ends this process when the test binary that started it is gone,
+// however it went: then nobody holds the other end of its input.
+func endWithParent() {
+	_, _ = io.Copy(io.Discard, os.Stdin) // an error is an end, too
+	os.Exit(1)
+}
+
 // beChild runs jobs by their name: poison ends the process, long says that it
 // runs and does not end, any other takes a moment.
 func beChild(url, prefix string) error {
+	go endWithParent()
 	conn, err := redisconn.Open(redisconn.Options{URL: url})
 	if err != nil {
 		return err
