@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -107,16 +108,31 @@ func start(t *testing.T, env []string, name string, args ...string) {
 	command.Env, command.Stdout, command.Stderr = env, &said, &said
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = 15 * time.Second
-	if err := command.Start(); err != nil {
+	command.SysProcAttr = diesWithParent()
+	started, ended := make(chan error), make(chan error, 1)
+	go attend(command, started, ended)
+	if err := <-started; err != nil {
+		stop()
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		stop()
-		err := command.Wait()
+		err := <-ended
 		if t.Failed() {
 			t.Logf("%s: %v\n%s", filepath.Base(name), err, &said)
 		}
 	})
+}
+
+// attend starts a command and keeps its thread until that has ended: the kernel ends
+// the command when the thread that started it goes away.
+func attend(command *exec.Cmd, started, ended chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := command.Start()
+	if started <- err; err == nil {
+		ended <- command.Wait()
+	}
 }
 
 func freePort(t *testing.T) string {
