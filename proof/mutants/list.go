@@ -64,7 +64,7 @@ func inScripts() []Mutant {
 			Why: "a lock is called renewed and is not, so long jobs run twice",
 		},
 		{
-			Name: "a lock that nobody looks at", File: scripts + "sweep.lua", Scenario: "hiccups",
+			Name: "a lock that nobody looks at", File: scripts + "sweep.lua", Scenario: "frozen",
 			Old: "if lock then\n    running", New: "if false then\n    running",
 			Why: "the sweep takes back what is running",
 		},
