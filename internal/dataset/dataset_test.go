@@ -110,8 +110,8 @@ func execute(t testing.TB, db *sql.DB, script string, args ...any) {
 	}
 }
 
-// read runs a request and returns its rows, and checks that Count agrees.
-func read(t testing.TB, db *sql.DB, c *dataset.Catalogue, req dataset.Request) [][]any {
+// open begins to read what a request asks for.
+func open(t testing.TB, db *sql.DB, c *dataset.Catalogue, req dataset.Request) (*dataset.Cursor, *dataset.Statement) {
 	t.Helper()
 	statement, err := c.Compile(req)
 	if err != nil {
@@ -121,6 +121,13 @@ func read(t testing.TB, db *sql.DB, c *dataset.Catalogue, req dataset.Request) [
 	if err != nil {
 		t.Fatal(err)
 	}
+	return cursor, statement
+}
+
+// read runs a request and returns its rows, and checks that Count agrees.
+func read(t testing.TB, db *sql.DB, c *dataset.Catalogue, req dataset.Request) [][]any {
+	t.Helper()
+	cursor, statement := open(t, db, c, req)
 	defer cursor.Close()
 	count, err := cursor.Count(t.Context())
 	if err != nil {
@@ -476,14 +483,7 @@ datasets:
 	if err != nil {
 		t.Fatal(err)
 	}
-	statement, err := catalogue.Compile(dataset.Request{Query: json.RawMessage(`{"dataset":"wrong"}`), Scope: dataset.AllRows})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cursor, err := dataset.NewReader(db, nil).Open(t.Context(), statement)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cursor, _ := open(t, db, catalogue, dataset.Request{Query: json.RawMessage(`{"dataset":"wrong"}`), Scope: dataset.AllRows})
 	defer cursor.Close()
 	for _, err := range cursor.Rows(t.Context()) {
 		if !errors.Is(err, dataset.ErrWrongType) || !strings.Contains(err.Error(), "column note") {
@@ -555,16 +555,9 @@ datasets:
 // failure is why a request, which compiles, cannot be run.
 func failure(t *testing.T, db *sql.DB, c *dataset.Catalogue, req dataset.Request) error {
 	t.Helper()
-	statement, err := c.Compile(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cursor, err := dataset.NewReader(db, nil).Open(t.Context(), statement)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cursor, _ := open(t, db, c, req)
 	defer cursor.Close()
-	_, err = cursor.Count(t.Context())
+	_, err := cursor.Count(t.Context())
 	return err
 }
 
