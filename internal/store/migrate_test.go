@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -52,5 +53,31 @@ func TestOpenRefusesASchemaItDoesNotKnow(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Whoever comes after a migration that waits for a table waits behind it: it does
+// not wait for ever.
+func TestAMigrationThatFindsItsTableInUseGivesUp(t *testing.T) {
+	t.Parallel()
+	url := storetest.PostgresURL(t)
+	db := openURL(t, url)
+	exec(t, db, "DELETE FROM schema_migrations WHERE version = 2; ALTER TABLE users DROP COLUMN notified_at")
+	reader, err := db.Read.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Rollback() }()
+	if _, err := reader.ExecContext(t.Context(), "SELECT FROM users"); err != nil {
+		t.Fatal(err)
+	}
+	if late, err := store.Open(t.Context(), store.Options{URL: url}); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+		t.Fatalf("opened %t, %v; wanted the end of its patience", late != nil, err)
+	}
+	if err := reader.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, openURL(t, url), "schema_migrations WHERE version = 2"); n != 1 {
+		t.Errorf("once the table is free, the migration is recorded %d times", n)
 	}
 }
