@@ -157,15 +157,18 @@ func (q overtaken) AddBulk(ctx context.Context, items []handlers.Item) ([]handle
 	return q.Queue.AddBulk(ctx, items)
 }
 
+// takeInvoice adds a job of nobody's with the id invoice-1.
+func (s *service) takeInvoice() {
+	if a, err := s.ask("POST", "/api/v1/emails", strings.TrimSuffix(goodEmail, "}")+`,"options":{"jobId":"invoice-1"}}`); err != nil || a.status != 202 {
+		s.t.Error(a, err)
+	}
+}
+
 func TestAnIDThatIsTakenWhileABulkIsAddedIsRefusedToo(t *testing.T) {
 	t.Parallel()
 	var s *service
 	s = start(t, redistest.Shared(t), func(o *handlers.Options) {
-		o.Queues["email"] = overtaken{o.Queues["email"], func() {
-			if a, err := s.ask("POST", "/api/v1/emails", strings.TrimSuffix(goodEmail, "}")+`,"options":{"jobId":"invoice-1"}}`); err != nil || a.status != 202 {
-				t.Error(a, err)
-			}
-		}}
+		o.Queues["email"] = overtaken{o.Queues["email"], func() { s.takeInvoice() }}
 	})
 	bulk := `{"jobs":[{"data":` + goodJob + `},{"data":` + goodJob + `,"options":{"jobId":"invoice-1"}}]}`
 	got := decode[handlers.BulkQueued](t, s.do("POST", "/api/v1/jobs/bulk", bulk, "X-API-Key", tenantKey).want(t, 202))
@@ -309,6 +312,25 @@ func TestTheLooksOfABulkShareOneTimeAndEndAtTheFirstFailure(t *testing.T) {
 	if len(reports.deadlines) != 1 || looks == 1000 {
 		t.Errorf("%d looks until %d different times", looks, len(reports.deadlines))
 	}
+}
+
+// exhausting is a queue whose answer to a bulk takes all the time that there is.
+type exhausting struct{ handlers.Queue }
+
+func (q exhausting) AddBulk(ctx context.Context, items []handlers.Item) ([]handlers.Added, error) {
+	added, err := q.Queue.AddBulk(ctx, items)
+	<-ctx.Done()
+	return added, err
+}
+
+func TestAnIDThatCouldNotBeLookedAtAnyMoreIsNotCalledADuplicate(t *testing.T) {
+	t.Parallel()
+	var s *service
+	s = start(t, redistest.Shared(t), func(o *handlers.Options) {
+		o.Deadline = 500 * time.Millisecond
+		o.Queues["email"] = overtaken{exhausting{o.Queues["email"]}, func() { s.takeInvoice() }}
+	})
+	s.do("POST", "/api/v1/jobs/bulk", `{"jobs":[{"data":`+goodJob+`,"options":{"jobId":"invoice-1"}}]}`, "X-API-Key", tenantKey).problem(t, 503)
 }
 
 func TestABulkHoldsUpToAThousandJobs(t *testing.T) {
