@@ -249,6 +249,7 @@ func TestCombinationsOfTheWorker(t *testing.T) {
 		{"no such time zone", development, env{"REPORT_TIME_ZONE": "Europe/Berlyn"}, "REPORT_TIME_ZONE"},
 		{"another zone on each machine", development, env{"REPORT_TIME_ZONE": "Local"}, "REPORT_TIME_ZONE"},
 		{"a tenant in no zone", development, env{"REPORT_TIME_ZONES": "acme"}, "REPORT_TIME_ZONES"},
+		{"two zones of a tenant", development, env{"REPORT_TIME_ZONES": "acme=UTC,acme=Asia/Tokyo"}, "REPORT_TIME_ZONES"},
 		{"a zone of no tenant", development, env{"REPORT_TIME_ZONES": "=UTC"}, "REPORT_TIME_ZONES"},
 		{"needs no API keys", production, env{"API_KEYS": ""}, ""},
 	}

@@ -275,6 +275,9 @@ func (z *Zones) UnmarshalText(text []byte) error {
 		if err := zone.UnmarshalText([]byte(name)); err != nil {
 			return fmt.Errorf("has %q, which is not a tenant and a time zone such as acme=Europe/Berlin", part)
 		}
+		if _, twice := all[tenant]; twice {
+			return fmt.Errorf("has more than one time zone of %q", tenant)
+		}
 		all[tenant] = zone
 	}
 	*z = all
