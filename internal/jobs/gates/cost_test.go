@@ -62,20 +62,31 @@ func parse(line string) (command string, calls float64, ok bool) {
 // every concurrency.
 const fewer, more = 400, 2400
 
+// rounds is how often each run is made. A goroutine that a busy machine gives no
+// turn comes too late for its call, which makes another one: that only ever adds,
+// so what the work itself costs is the least.
+const rounds = 3
+
 // ofOneMore is what a job costs. work does its measured part with n jobs on a
 // fresh prefix; the first time is for loading scripts.
 func ofOneMore(t *testing.T, work func(b *jobstest.Bench, n int) cost) cost {
 	t.Helper()
 	server := redistest.Own(t, redistest.Options{}).Server
-	run := func(n int) cost { return work(jobstest.On(t, server), n) }
-	run(fewer)
-	few := run(fewer)
-	difference := run(more).minus(few)
+	least := func(n int) (c cost) {
+		for round := range rounds {
+			if got := work(jobstest.On(t, server), n); round == 0 || got.commands < c.commands {
+				c = got
+			}
+		}
+		return c
+	}
+	work(jobstest.On(t, server), fewer)
+	few := least(fewer)
+	difference := least(more).minus(few)
 	return cost{difference.commands / (more - fewer), difference.scripts / (more - fewer)}
 }
 
-// slack is for an outcome or an add that came too late for its call because its
-// goroutine was not given a turn: it then costs a call of its own.
+// slack is for the one that comes too late in every round.
 const slack = 1.02
 
 // within fails the test when a job costs more than its limit.
